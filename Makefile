@@ -1,0 +1,68 @@
+# Every target works on a bare machine with git, make, Python 3.11 and pip.
+# `make` alone lists them.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Arguments for the target: make demo ARGS="--baskets 500", make test ARGS="-k lots".
+ARGS ?=
+# Made anew when what it is made from changes; a half-finished installation leaves no stamp.
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install test check demo format lint types imports sql buf fresh wheel protos lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with the locked dependencies and the cagnotte command
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+test: $(INSTALLED) ## Run the whole test suite (ARGS="-m unit" or "-k word" narrows it)
+	$(BIN)/python -m pytest $(ARGS)
+
+demo: $(INSTALLED) ## Replay real baskets, book them, verify (ARGS="--baskets 500" or "--all")
+	$(BIN)/cagnotte demo $(ARGS)
+
+check: lint types imports sql buf fresh wheel ## Run every check that is not a test
+
+format: $(INSTALLED) ## Format the Python and proto files and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format --write protos --path protos/cagnotte
+
+lint: $(INSTALLED) ## Check format and lint of the Python files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(INSTALLED) ## Check types (mypy, strict)
+	$(BIN)/mypy
+
+imports: $(INSTALLED) ## Check who imports whom
+	$(BIN)/lint-imports
+
+sql: $(INSTALLED) ## Lint the SQL files
+	$(BIN)/sqlfluff lint --processes 2 services
+
+buf: $(INSTALLED) ## Lint the protos and compare them with the last release of theirs
+	$(BIN)/python deploy/protos/check.py
+
+fresh: $(INSTALLED) ## Check that protos/gen is what the protos generate
+	$(BIN)/python deploy/protos/generate.py --check
+
+wheel: $(INSTALLED) ## Build the wheel and try its command in an empty environment
+	$(BIN)/python deploy/wheel/check.py
+
+protos: $(INSTALLED) ## Generate protos/gen from the protos
+	$(BIN)/python deploy/protos/generate.py
+
+lock: $(INSTALLED) ## Resolve the dependencies anew, with hashes (ARGS="--upgrade" for newer ones)
+	$(BIN)/python deploy/lock.py $(ARGS)
+
+clean: ## Remove .venv and everything else that can be made again
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

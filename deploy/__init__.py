@@ -1,0 +1,1 @@
+"""How cagnotte is built, checked and run."""

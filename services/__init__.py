@@ -1,0 +1,1 @@
+"""The services of cagnotte and the library that they share."""
