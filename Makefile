@@ -50,19 +50,19 @@ sql: $(INSTALLED) ## Lint the SQL files
 	$(BIN)/sqlfluff lint --processes 2 services
 
 buf: $(INSTALLED) ## Lint the protos and compare them with the last release of theirs
-	$(BIN)/python deploy/protos/check.py
+	$(BIN)/python -m deploy.protos.check
 
 fresh: $(INSTALLED) ## Check that protos/gen is what the protos generate
-	$(BIN)/python deploy/protos/generate.py --check
+	$(BIN)/python -m deploy.protos.generate --check
 
 wheel: $(INSTALLED) ## Build the wheel and try its command in an empty environment
-	$(BIN)/python deploy/wheel/check.py
+	$(BIN)/python -m deploy.wheel.check
 
 protos: $(INSTALLED) ## Generate protos/gen from the protos
-	$(BIN)/python deploy/protos/generate.py
+	$(BIN)/python -m deploy.protos.generate
 
 lock: $(INSTALLED) ## Resolve the dependencies anew, with hashes (ARGS="--upgrade" for newer ones)
-	$(BIN)/python deploy/lock.py $(ARGS)
+	$(BIN)/python -m deploy.lock $(ARGS)
 
 clean: ## Remove .venv and everything else that can be made again
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

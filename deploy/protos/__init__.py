@@ -1,0 +1,1 @@
+"""How the Python modules under ``protos/gen`` are made and checked."""
