@@ -884,6 +884,139 @@ class ExpireValueResponse(_message.Message):
 Global___ExpireValueResponse: _TypeAlias = ExpireValueResponse  # noqa: Y015
 
 @_typing.final
+class GetLoyaltyTotalsRequest(_message.Message):
+    """GetLoyaltyTotalsRequest asks for the totals now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLoyaltyTotalsRequest: _TypeAlias = GetLoyaltyTotalsRequest  # noqa: Y015
+
+@_typing.final
+class LoyaltyTotal(_message.Message):
+    """LoyaltyTotal is the position of one currency over all members: issued - spent - expired = outstanding."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    ISSUED_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    OUTSTANDING_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    currency: _money_pb2.LoyaltyCurrency.ValueType
+    """Loyalty currency."""
+    issued: _builtins.int
+    """Quantity ever earned."""
+    spent: _builtins.int
+    """Quantity ever spent."""
+    expired: _builtins.int
+    """Quantity ever expired."""
+    outstanding: _builtins.int
+    """Quantity that is still there, held or available."""
+    held: _builtins.int
+    """The part of the outstanding quantity that is under holds."""
+    def __init__(
+        self,
+        *,
+        currency: _money_pb2.LoyaltyCurrency.ValueType = ...,
+        issued: _builtins.int = ...,
+        spent: _builtins.int = ...,
+        expired: _builtins.int = ...,
+        outstanding: _builtins.int = ...,
+        held: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "expired", b"expired", "held", b"held", "issued", b"issued", "outstanding", b"outstanding", "spent", b"spent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoyaltyTotal: _TypeAlias = LoyaltyTotal  # noqa: Y015
+
+@_typing.final
+class FactCount(_message.Message):
+    """FactCount is how many facts of one type the journal holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    event_type: _builtins.str
+    """Name of the type as in EventType, without its prefix, e.g. `TICKET_RECORDED`."""
+    count: _builtins.int
+    """Number of facts."""
+    def __init__(
+        self,
+        *,
+        event_type: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "event_type", b"event_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactCount: _TypeAlias = FactCount  # noqa: Y015
+
+@_typing.final
+class GetLoyaltyTotalsResponse(_message.Message):
+    """GetLoyaltyTotalsResponse answers the totals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTALS_FIELD_NUMBER: _builtins.int
+    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    TICKET_COUNT_FIELD_NUMBER: _builtins.int
+    CONFLICT_COUNT_FIELD_NUMBER: _builtins.int
+    JOURNAL_SEQ_FIELD_NUMBER: _builtins.int
+    FACT_COUNTS_FIELD_NUMBER: _builtins.int
+    member_count: _builtins.int
+    """Members."""
+    ticket_count: _builtins.int
+    """Recorded tickets."""
+    conflict_count: _builtins.int
+    """Contents that conflict with a recorded ticket."""
+    journal_seq: _builtins.int
+    """Number of the last fact of the journal, which has no gap."""
+    @_builtins.property
+    def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoyaltyTotal]:
+        """One total for each loyalty currency, in the order of the currencies."""
+
+    @_builtins.property
+    def fact_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FactCount]:
+        """Facts by type, as far as there are any. ValueExpired is one fact for each member and sweep, whatever the number of
+        its lots.
+        """
+
+    def __init__(
+        self,
+        *,
+        totals: _abc.Iterable[Global___LoyaltyTotal] | None = ...,
+        member_count: _builtins.int = ...,
+        ticket_count: _builtins.int = ...,
+        conflict_count: _builtins.int = ...,
+        journal_seq: _builtins.int = ...,
+        fact_counts: _abc.Iterable[Global___FactCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict_count", b"conflict_count", "fact_counts", b"fact_counts", "journal_seq", b"journal_seq", "member_count", b"member_count", "ticket_count", b"ticket_count", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLoyaltyTotalsResponse: _TypeAlias = GetLoyaltyTotalsResponse  # noqa: Y015
+
+@_typing.final
 class VerifyJournalRequest(_message.Message):
     """VerifyJournalRequest asks for the whole journal."""
 

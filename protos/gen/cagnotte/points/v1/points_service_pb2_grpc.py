@@ -105,6 +105,11 @@ class PointsServiceStub:
                 request_serializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.ExpireValueRequest.SerializeToString,
                 response_deserializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.ExpireValueResponse.FromString,
                 _registered_method=True)
+        self.GetLoyaltyTotals = channel.unary_unary(
+                '/cagnotte.points.v1.PointsService/GetLoyaltyTotals',
+                request_serializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.GetLoyaltyTotalsRequest.SerializeToString,
+                response_deserializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.GetLoyaltyTotalsResponse.FromString,
+                _registered_method=True)
         self.VerifyJournal = channel.unary_unary(
                 '/cagnotte.points.v1.PointsService/VerifyJournal',
                 request_serializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.VerifyJournalRequest.SerializeToString,
@@ -215,6 +220,14 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLoyaltyTotals(self, request, context):
+        """GetLoyaltyTotals answers what was issued, spent, expired and is outstanding, over all members. A report: it reads every
+        lot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VerifyJournal(self, request, context):
         """VerifyJournal recomputes the hash chain of the journal from its bytes.
         """
@@ -294,6 +307,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     servicer.ExpireValue,
                     request_deserializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.ExpireValueRequest.FromString,
                     response_serializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.ExpireValueResponse.SerializeToString,
+            ),
+            'GetLoyaltyTotals': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLoyaltyTotals,
+                    request_deserializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.GetLoyaltyTotalsRequest.FromString,
+                    response_serializer=cagnotte_dot_points_dot_v1_dot_points__service__pb2.GetLoyaltyTotalsResponse.SerializeToString,
             ),
             'VerifyJournal': grpc.unary_unary_rpc_method_handler(
                     servicer.VerifyJournal,
@@ -680,6 +698,33 @@ class PointsService:
             '/cagnotte.points.v1.PointsService/ExpireValue',
             cagnotte_dot_points_dot_v1_dot_points__service__pb2.ExpireValueRequest.SerializeToString,
             cagnotte_dot_points_dot_v1_dot_points__service__pb2.ExpireValueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLoyaltyTotals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cagnotte.points.v1.PointsService/GetLoyaltyTotals',
+            cagnotte_dot_points_dot_v1_dot_points__service__pb2.GetLoyaltyTotalsRequest.SerializeToString,
+            cagnotte_dot_points_dot_v1_dot_points__service__pb2.GetLoyaltyTotalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,10 @@ class PointsServiceStub:
     """ReleaseHold gives a hold back; what has expired meanwhile comes back expired."""
     ExpireValue: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.ExpireValueRequest, _points_service_pb2.ExpireValueResponse]
     """ExpireValue ends the holds and the lots whose time is over now, and answers how many."""
+    GetLoyaltyTotals: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetLoyaltyTotalsRequest, _points_service_pb2.GetLoyaltyTotalsResponse]
+    """GetLoyaltyTotals answers what was issued, spent, expired and is outstanding, over all members. A report: it reads every
+    lot.
+    """
     VerifyJournal: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.VerifyJournalRequest, _points_service_pb2.VerifyJournalResponse]
     """VerifyJournal recomputes the hash chain of the journal from its bytes."""
 
@@ -101,6 +105,10 @@ class PointsServiceAsyncStub(PointsServiceStub):
     """ReleaseHold gives a hold back; what has expired meanwhile comes back expired."""
     ExpireValue: _aio.UnaryUnaryMultiCallable[_points_service_pb2.ExpireValueRequest, _points_service_pb2.ExpireValueResponse]  # type: ignore[assignment]
     """ExpireValue ends the holds and the lots whose time is over now, and answers how many."""
+    GetLoyaltyTotals: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetLoyaltyTotalsRequest, _points_service_pb2.GetLoyaltyTotalsResponse]  # type: ignore[assignment]
+    """GetLoyaltyTotals answers what was issued, spent, expired and is outstanding, over all members. A report: it reads every
+    lot.
+    """
     VerifyJournal: _aio.UnaryUnaryMultiCallable[_points_service_pb2.VerifyJournalRequest, _points_service_pb2.VerifyJournalResponse]  # type: ignore[assignment]
     """VerifyJournal recomputes the hash chain of the journal from its bytes."""
 
@@ -220,6 +228,16 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.ExpireValueResponse, _abc.Awaitable[_points_service_pb2.ExpireValueResponse]]:
         """ExpireValue ends the holds and the lots whose time is over now, and answers how many."""
+
+    @_abc_1.abstractmethod
+    def GetLoyaltyTotals(
+        self,
+        request: _points_service_pb2.GetLoyaltyTotalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_points_service_pb2.GetLoyaltyTotalsResponse, _abc.Awaitable[_points_service_pb2.GetLoyaltyTotalsResponse]]:
+        """GetLoyaltyTotals answers what was issued, spent, expired and is outstanding, over all members. A report: it reads every
+        lot.
+        """
 
     @_abc_1.abstractmethod
     def VerifyJournal(
