@@ -10,7 +10,7 @@ ARGS ?=
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check demo format lint types imports sql buf fresh wheel protos lock clean
+.PHONY: help install test check demo format lint types imports sql buf fresh wheel protos baseline lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ wheel: $(INSTALLED) ## Build the wheel and try its command in an empty environme
 
 protos: $(INSTALLED) ## Generate protos/gen from the protos
 	$(BIN)/python -m deploy.protos.generate
+
+baseline: $(INSTALLED) ## Record the protos as what later ones must not break
+	$(BIN)/python -m deploy.protos.check --record
 
 lock: $(INSTALLED) ## Resolve the dependencies anew, with hashes (ARGS="--upgrade" for newer ones)
 	$(BIN)/python -m deploy.lock $(ARGS)

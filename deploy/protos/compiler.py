@@ -26,7 +26,9 @@ class ProtocFailed(Exception):
 
 def sources() -> list[str]:
     """Return the protos of this repository, relative to ``protos``, in a stable order."""
-    return sorted(path.relative_to(PROTOS).as_posix() for path in (PROTOS / "cagnotte").rglob("*.proto"))
+    return sorted(
+        path.relative_to(PROTOS).as_posix() for path in (PROTOS / "cagnotte").rglob("*.proto")
+    )
 
 
 def run_protoc(*, files: Sequence[str], options: Sequence[str]) -> None:

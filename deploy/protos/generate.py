@@ -45,7 +45,9 @@ def generate(folder: Path) -> None:
 def differences(expected: Path, actual: Path) -> list[str]:
     """Return the relative paths of files that are missing, superfluous or different in ``actual``."""
     wanted, found = _contents(expected), _contents(actual)
-    return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    return sorted(
+        name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
+    )
 
 
 def main() -> None:
@@ -61,7 +63,9 @@ def main() -> None:
             sys.exit("protoc refused the protos: see above.")
         changed = differences(folder, GENERATED)
         if check and changed:
-            sys.exit("Run `make protos` and commit; stale in protos/gen:\n  " + "\n  ".join(changed))
+            sys.exit(
+                "Run `make protos` and commit; stale in protos/gen:\n  " + "\n  ".join(changed)
+            )
         if not check:
             _synchronize(folder, changed)
     verb = "compared" if check else f"generated, {len(changed)} files changed"

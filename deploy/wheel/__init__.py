@@ -1,0 +1,1 @@
+"""How the built wheel is tried out."""

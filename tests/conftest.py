@@ -1,0 +1,26 @@
+"""What every test gets: a marker by the folder that it lives in."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+# The first folder below tests/ says what a test may touch; the rest follows its parts.
+MARKERS = {
+    "unit": pytest.mark.unit,
+    "properties": pytest.mark.unit,
+    "contract": pytest.mark.unit,
+    "integration": pytest.mark.integration,
+    "migration": pytest.mark.integration,
+    "acceptance": pytest.mark.acceptance,
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder, so that ``-m unit`` needs no decorators."""
+    for item in items:
+        if not item.path.is_relative_to(TESTS):
+            continue
+        marker = MARKERS.get(item.path.relative_to(TESTS).parts[0])
+        if marker is not None:
+            item.add_marker(marker)
