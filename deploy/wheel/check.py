@@ -18,18 +18,32 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 DATA_SUFFIXES: Final = frozenset({".sql", ".yaml", ".csv", ".json", ".typed"})
 
 
+# What an image without the embedded stack runs.
+PARTS: Final = ("services.ledger.main", "services.points.main", "services.auditor")
+
+
 def main() -> None:
     """Build, install, ask for help."""
+    try:
+        _check()
+    except subprocess.CalledProcessError as failure:
+        sys.exit(f"wheel: failed, see above: {' '.join(failure.cmd)}")
+
+
+def _check() -> None:
+    """Do it in folders that vanish afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel = _build(folder)
         missing = _missing_data(wheel)
         if missing:
             sys.exit("The wheel lacks:\n  " + "\n  ".join(missing))
-        command = _install(wheel, environment=folder / "environment")
+        binaries = _install(wheel, environment=folder / "environment")
         empty = folder / "empty"
         empty.mkdir()
-        _run(str(command), "--help", folder=empty)
+        _run(str(binaries / "cagnotte"), "--help", folder=empty)
+        for module in PARTS:
+            _run(str(binaries / "python"), "-c", f"import {module}", folder=empty)
     sys.stdout.write(f"wheel: {wheel.name} installs alone, and its command answers.\n")
 
 
@@ -56,14 +70,14 @@ def _missing_data(wheel: Path) -> list[str]:
 
 
 def _install(wheel: Path, *, environment: Path) -> Path:
-    """Install the locked runtime dependencies and the wheel; return the command's path."""
+    """Install the locked runtime dependencies and the wheel; return the folder of commands."""
     venv.create(environment, with_pip=True)
     pip = (str(environment / "bin" / "python"), "-m", "pip")
     lock = str(ROOT / "requirements-runtime.lock")
     _run(*pip, "install", "--quiet", "--require-hashes", "-r", lock, folder=environment)
     _run(*pip, "install", "--quiet", "--no-deps", str(wheel), folder=environment)
     _run(*pip, "check", folder=environment)
-    return environment / "bin" / "cagnotte"
+    return environment / "bin"
 
 
 def _run(*command: str, folder: Path) -> None:
