@@ -1,0 +1,1 @@
+"""Pure building blocks of every domain: values, time, ids, refusals. Standard library only."""
