@@ -369,6 +369,7 @@ class TicketConflicted(_message.Message):
     OTHER_CONTENT_HASH_FIELD_NUMBER: _builtins.int
     FIRST_TOTAL_MINOR_FIELD_NUMBER: _builtins.int
     OTHER_TOTAL_MINOR_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Id of the ticket, derived from its key."""
     request_id: _builtins.str
@@ -381,6 +382,8 @@ class TicketConflicted(_message.Message):
     """Total that was recorded first, in minor units."""
     other_total_minor: _builtins.int
     """Total of the other content, in minor units."""
+    member_id: _builtins.str
+    """Member of the recorded ticket; empty without loyalty."""
     @_builtins.property
     def metadata(self) -> _event_pb2.EventMetadata:
         """Metadata of the fact; its time is the time of arrival."""
@@ -400,10 +403,11 @@ class TicketConflicted(_message.Message):
         other_content_hash: _builtins.bytes = ...,
         first_total_minor: _builtins.int = ...,
         other_total_minor: _builtins.int = ...,
+        member_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_content_hash", b"first_content_hash", "first_total_minor", b"first_total_minor", "key", b"key", "metadata", b"metadata", "other_content_hash", b"other_content_hash", "other_total_minor", b"other_total_minor", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_content_hash", b"first_content_hash", "first_total_minor", b"first_total_minor", "key", b"key", "member_id", b"member_id", "metadata", b"metadata", "other_content_hash", b"other_content_hash", "other_total_minor", b"other_total_minor", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

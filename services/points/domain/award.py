@@ -1,0 +1,119 @@
+"""What a ticket earns: each rule of the programme in force, line by line."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Final, NamedTuple, assert_never
+from uuid import UUID
+
+from services.common.kernel.loyalty import LoyaltyCurrency
+from services.common.kernel.money import BASIS_POINTS, allocate, round_half_up
+from services.points.domain.programme import (
+    Earning,
+    KittyPercent,
+    PointsPerEuro,
+    Programme,
+    Rule,
+    expire_time,
+)
+from services.points.domain.ticket import Ticket
+
+_MINOR_PER_EURO: Final = 100
+
+
+class LoyaltyState(IntEnum):
+    """Why a ticket earned, or could not; the numbers equal those of the protos."""
+
+    EARNED = 1
+    ANONYMOUS = 2
+    UNKNOWN_CARD = 3
+    UNKNOWN_MEMBER = 4
+    NO_PROGRAMME = 5
+
+
+class LineShare(NamedTuple):
+    """What one line contributed: its base in minor units, and its share of the award."""
+
+    line_number: int
+    base_minor: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """What one rule gives to one ticket; a quantity of 0 makes no lot."""
+
+    programme_id: str
+    programme_version: int
+    rule_id: str
+    currency: LoyaltyCurrency
+    quantity: int
+    base_minor: int
+    expire_time: datetime
+    shares: tuple[LineShare, ...]
+
+
+class CurrencyBalance(NamedTuple):
+    """A member's position in one currency right after a ticket."""
+
+    currency: LoyaltyCurrency
+    available: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketDecision:
+    """The outcome of a recorded ticket, kept and answered again as it is."""
+
+    state: LoyaltyState
+    member_id: UUID | None
+    awards: tuple[Award, ...]
+    lot_ids: tuple[UUID | None, ...]
+    balances: tuple[CurrencyBalance, ...]
+
+
+def evaluate(ticket: Ticket, programme: Programme) -> tuple[Award, ...]:
+    """Give the awards of one programme version for a ticket, in the order of its rules.
+
+    It looks at nothing else, so that any ticket can be evaluated again at any time.
+    """
+    return tuple(_apply_rule(rule, ticket, programme) for rule in programme.rules)
+
+
+def evaluate_all(ticket: Ticket, programmes: Iterable[Programme]) -> tuple[Award, ...]:
+    """Give the awards of several programmes, one after the other."""
+    return tuple(award for programme in programmes for award in evaluate(ticket, programme))
+
+
+def quantity_of(earning: Earning, base_minor: int) -> int:
+    """Give what a base earns; here, once per ticket, is the only rounding of awards."""
+    match earning:
+        case PointsPerEuro(points):
+            return points * (base_minor // _MINOR_PER_EURO)
+        case KittyPercent(percent_bp):
+            return round_half_up(base_minor * percent_bp, BASIS_POINTS)
+        case _:
+            assert_never(earning)
+
+
+def _apply_rule(rule: Rule, ticket: Ticket, programme: Programme) -> Award:
+    lines = rule.selector.select(ticket.lines, ticket.channel)
+    bases = [line.base_minor for line in lines]
+    base = sum(bases)
+    quantity = quantity_of(rule.earning, base)
+    parts = allocate(quantity, bases) if quantity else [0] * len(lines)
+    shares = (
+        LineShare(line.line_number, line_base, part)
+        for line, line_base, part in zip(lines, bases, parts, strict=True)
+    )
+    return Award(
+        programme_id=programme.programme_id,
+        programme_version=programme.version,
+        rule_id=rule.rule_id,
+        currency=rule.currency,
+        quantity=quantity,
+        base_minor=base,
+        expire_time=expire_time(rule.expiry, earned_at=ticket.occur_time),
+        shares=tuple(shares),
+    )

@@ -1,0 +1,226 @@
+"""The decision about one ticket: recorded, repeated, in conflict, or refused."""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from hashlib import sha256
+from typing import Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+from services.common.kernel.ids import derive_id
+from services.points.domain.award import (
+    Award,
+    CurrencyBalance,
+    LoyaltyState,
+    TicketDecision,
+    evaluate_all,
+)
+from services.points.domain.batch import Batch, KnownTicket, NewConflict, NewTicket
+from services.points.domain.command import RecordTicket
+from services.points.domain.event import (
+    EarnedLot,
+    Stamp,
+    TicketConflicted,
+    TicketRecorded,
+    ValueEarned,
+)
+from services.points.domain.member import RequestIdReused
+from services.points.domain.programme import in_force
+from services.points.domain.state import CURRENCIES
+from services.points.domain.ticket import TicketLimits, check_time, ticket_id_of
+
+KeepDecision: TypeAlias = Callable[[TicketDecision], bytes]
+"""How a decision is kept: its canonical bytes."""
+
+_EARNED: Final = 255
+"""The place of the earning among the ids derived from a ticket's event."""
+
+
+class RecordStatus(Enum):
+    """What became of a ticket; a refusal is raised instead."""
+
+    RECORDED = "recorded"
+    CONFLICT = "conflict"
+
+
+class RecordOutcome(NamedTuple):
+    """The answer to one ticket; the decision is as it is kept, so repeats are equal by byte."""
+
+    status: RecordStatus
+    replayed: bool
+    decision: bytes
+
+
+def earned_event_id(event_id: UUID) -> UUID:
+    """Derive the id of what a ticket earned from the id of the recorded ticket."""
+    return derive_id(event_id, _EARNED)
+
+
+def decide_ticket(
+    batch: Batch,
+    command: RecordTicket,
+    *,
+    now: datetime,
+    limits: TicketLimits,
+    keep: KeepDecision,
+) -> RecordOutcome:
+    """Record a ticket by the rules of its own time, or recognize it.
+
+    The key decides first: what is recorded is answered again for ever, even when the ticket
+    has become too old to be recorded now.
+
+    Raises:
+        RequestIdReused: the command's id recorded another ticket.
+        TicketTimeOutOfRange: the time of the ticket cannot be.
+    """
+    known = batch.tickets.get(command.ticket.key)
+    if known is not None:
+        if known.content_hash == command.content_hash:
+            return RecordOutcome(RecordStatus.RECORDED, replayed=True, decision=known.decision)
+        _record_conflict(batch, command, known, now=now)
+        return RecordOutcome(RecordStatus.CONFLICT, replayed=False, decision=known.decision)
+    if command.request_id in batch.request_keys:
+        raise RequestIdReused(
+            "The id recorded another ticket.", request_id=command.request_id
+        )
+    check_time(command.ticket, limits, now=now)
+    decision = _record_new(batch, command, now=now, keep=keep)
+    return RecordOutcome(RecordStatus.RECORDED, replayed=False, decision=decision)
+
+
+def _record_conflict(
+    batch: Batch, command: RecordTicket, known: KnownTicket, *, now: datetime
+) -> None:
+    """Keep other content beside the first; the same other content is kept once."""
+    if command.content_hash in known.conflict_hashes:
+        return
+    known.conflict_hashes.add(command.content_hash)
+    event = TicketConflicted(
+        stamp=Stamp(command.event_id, now, now, command.trace_parent),
+        key=command.ticket.key,
+        ticket_id=known.ticket_id,
+        member_id=known.member_id,
+        request_id=command.request_id,
+        first_content_hash=known.content_hash,
+        other_content_hash=command.content_hash,
+        first_total_minor=known.total_minor,
+        other_total_minor=command.ticket.total_minor,
+    )
+    batch.record(event)
+    batch.new_conflicts.append(NewConflict(event, command.content))
+
+
+def _record_new(
+    batch: Batch, command: RecordTicket, *, now: datetime, keep: KeepDecision
+) -> bytes:
+    state, member_id = _find_member(batch, command)
+    awards: tuple[Award, ...] = ()
+    if state is LoyaltyState.EARNED:
+        published = [known.programme for known in batch.programmes]
+        programmes = in_force(published, at=command.ticket.occur_time)
+        if programmes:
+            awards = evaluate_all(command.ticket, programmes)
+        else:
+            state = LoyaltyState.NO_PROGRAMME
+    earning = earning_of(command, member_id, awards, now=now)
+    # The ticket's fact stands before that of its earning, but its decision tells the
+    # balances after it: so the earning is applied first and both are in order below.
+    place = len(batch.events)
+    if earning:
+        batch.record(earning)
+    decision = keep(_describe(batch, state, member_id, awards, earning))
+    recorded = _ticket_fact(command, member_id, decision, now=now)
+    batch.events.insert(place, recorded)
+    batch.new_tickets.append(NewTicket(recorded, command.content, decision))
+    batch.tickets[recorded.key] = KnownTicket(
+        ticket_id=recorded.ticket_id,
+        request_id=command.request_id,
+        member_id=member_id,
+        content_hash=command.content_hash,
+        total_minor=recorded.total_minor,
+        decision=decision,
+    )
+    batch.request_keys[command.request_id] = recorded.key
+    return decision
+
+
+def _find_member(batch: Batch, command: RecordTicket) -> tuple[LoyaltyState, UUID | None]:
+    """Give who shopped. A ticket without a known member is booked all the same."""
+    ticket = command.ticket
+    if ticket.card_number is not None:
+        owner = batch.rows.cards.get(ticket.card_number)
+        return (LoyaltyState.EARNED, owner) if owner else (LoyaltyState.UNKNOWN_CARD, None)
+    if ticket.member_id is None:
+        return LoyaltyState.ANONYMOUS, None
+    if ticket.member_id not in batch.rows.members:
+        return LoyaltyState.UNKNOWN_MEMBER, None
+    return LoyaltyState.EARNED, ticket.member_id
+
+
+def earning_of(
+    command: RecordTicket,
+    member_id: UUID | None,
+    awards: tuple[Award, ...],
+    *,
+    now: datetime,
+) -> ValueEarned | None:
+    """Give the fact of what a ticket earned; awards of nothing make no lot."""
+    event_id = earned_event_id(command.event_id)
+    lots = tuple(
+        EarnedLot(
+            currency=award.currency,
+            quantity=award.quantity,
+            lot_id=derive_id(event_id, place),
+            expire_time=award.expire_time,
+            programme_id=award.programme_id,
+            programme_version=award.programme_version,
+            rule_id=award.rule_id,
+        )
+        for place, award in enumerate(awards, 1)
+        if award.quantity
+    )
+    if member_id is None or not lots:
+        return None
+    stamp = Stamp(event_id, command.ticket.occur_time, now, command.trace_parent)
+    return ValueEarned(stamp, member_id, command.ticket.key, lots)
+
+
+def _describe(
+    batch: Batch,
+    state: LoyaltyState,
+    member_id: UUID | None,
+    awards: tuple[Award, ...],
+    earning: ValueEarned | None,
+) -> TicketDecision:
+    lots = iter(earning.awards if earning else ())
+    lot_ids = tuple(next(lots).lot_id if award.quantity else None for award in awards)
+    balances = []
+    if member_id is not None:
+        earned = {award.currency for award in awards}
+        for currency in CURRENCIES:
+            if currency in earned:
+                row = batch.rows.balance(member_id, currency)
+                balances.append(CurrencyBalance(currency, row.available, row.held))
+    return TicketDecision(state, member_id, awards, lot_ids, tuple(balances))
+
+
+def _ticket_fact(
+    command: RecordTicket, member_id: UUID | None, decision: bytes, *, now: datetime
+) -> TicketRecorded:
+    ticket = command.ticket
+    return TicketRecorded(
+        stamp=Stamp(command.event_id, ticket.occur_time, now, command.trace_parent),
+        key=ticket.key,
+        ticket_id=ticket_id_of(ticket.key),
+        request_id=command.request_id,
+        member_id=member_id,
+        checkout_id=ticket.checkout_id,
+        channel=ticket.channel,
+        total_minor=ticket.total_minor,
+        sales_by_vat_rate=ticket.sales_by_vat_rate(),
+        tenders=ticket.amounts_by_tender(),
+        supplier_coupon_minor=ticket.supplier_coupon_minor,
+        line_count=len(ticket.lines),
+        content_hash=command.content_hash,
+        decision_hash=sha256(decision).digest(),
+    )
