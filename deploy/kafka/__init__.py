@@ -1,0 +1,1 @@
+"""The topics of cagnotte, as data (``topics.yaml``) and as a command that makes them on any broker."""

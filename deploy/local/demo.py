@@ -1,0 +1,53 @@
+"""The demo's stack: always a fresh one, on the simulated clock."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.local.background import start_in_background, stop_stack
+from deploy.local.errors import StackError
+from deploy.local.lock import running_pid
+from deploy.local.paths import DEMO_FOLDER, StackPaths, stack_paths
+
+
+@contextmanager
+def demo_stack(
+    folder: Path | None, *, keep: bool, report: Callable[[str], None]
+) -> Iterator[StackPaths]:
+    """Run a fresh stack for the body; afterwards it is stopped, unless it is to be kept.
+
+    Without a folder it takes the demo's own, whose earlier demo it deletes. A folder that was named must be empty: the
+    demo never deletes what somebody chose to keep. Raises StackError.
+    """
+    paths = stack_paths(folder or Path(DEMO_FOLDER))
+    if running_pid(paths) is not None:
+        message = (
+            f"A stack runs in {paths.root}, and the demo needs a fresh one. Stop it with "
+            f"`cagnotte down --dir {paths.root}` or name another folder with --dir."
+        )
+        raise StackError(message)
+    _clear(paths, is_own=folder is None)
+    report(f"Starting a fresh stack in {paths.root} ...")
+    start_in_background(paths, clock="simulated")
+    try:
+        yield paths
+    finally:
+        if keep:
+            report(f"The stack stays up. Stop it with `cagnotte down --dir {paths.root}`.")
+        else:
+            stop_stack(paths)
+            report(f"Stopped; `cagnotte up --dir {paths.root}` starts it again with its data.")
+
+
+def _clear(paths: StackPaths, *, is_own: bool) -> None:
+    if not paths.root.exists() or not any(paths.root.iterdir()):
+        return
+    if not is_own:
+        message = (
+            f"{paths.root} is not empty, and the demo needs a fresh folder. Name another one with --dir, or "
+            f"replay into this stack: `cagnotte up --dir {paths.root}` and `cagnotte replay --dir {paths.root}`."
+        )
+        raise StackError(message)
+    stop_stack(paths)
+    shutil.rmtree(paths.root)

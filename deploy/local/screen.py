@@ -1,0 +1,72 @@
+"""What a stack shows at the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from deploy.local.paths import DEFAULT_FOLDER, StackPaths, stack_paths
+from deploy.local.ports import LOOPBACK
+from deploy.local.secrets import SERVICES
+from deploy.local.state import StackState
+from deploy.local.status import PartStatus
+
+_WHAT: Final = {
+    "postgres": "PostgreSQL: the databases ledger, points and wallet",
+    "kafka": "broker (Kafka's protocol, memory only)",
+    "ledger": "accounts, journal, books",
+    "points": "members, tickets, points and kitty",
+    "wallet": "payment methods and checkouts",
+}
+
+
+def show_ready(console: Console, paths: StackPaths, state: StackState) -> None:
+    """Show the addresses of a stack that has just started, and a first call to try."""
+    table = Table(title=f"cagnotte is up in {paths.root} ({state.clock} clock)", title_style="bold")
+    for column in ("part", "address", "process", "metrics", "what it is"):
+        table.add_column(column, no_wrap=column != "what it is")
+    for part in state.parts:
+        table.add_row(
+            Text(part.name, style="bold"),
+            part.address,
+            str(part.process.pid) if part.process is not None else "",
+            _metrics(state, part.name),
+            _WHAT[part.name],
+        )
+    console.print(table)
+    console.print(Panel(_first_call(paths, state), title="a first call", title_align="left"))
+
+
+def show_status(console: Console, parts: Sequence[PartStatus], *, paths: StackPaths) -> None:
+    """Show the parts of a stack as they are."""
+    if not parts:
+        console.print(f"The stack in {paths.root} is stopped. `{_command('up', paths)}` starts it.")
+        return
+    table = Table()
+    for column in ("part", "process", "address", "health"):
+        table.add_column(column, no_wrap=True)
+    for part in parts:
+        health = Text("ok", style="green") if part.healthy else Text("DOWN", style="bold red")
+        table.add_row(part.name, str(part.pid or "-"), part.address, health)
+    console.print(table)
+
+
+def _metrics(state: StackState, name: str) -> str:
+    return f"http://{LOOPBACK}:{state.ports[f'{name}_metrics']}/metrics" if name in SERVICES else ""
+
+
+def _first_call(paths: StackPaths, state: StackState) -> Text:
+    return Text(
+        f'eval "$({_command("env", paths)})"\n'
+        'grpcurl -plaintext -H "authorization: Bearer $CAGNOTTE_TOKEN_FINANCE" \\\n'
+        f"  {LOOPBACK}:{state.ports['ledger']} cagnotte.ledger.v1.LedgerService/GetTrialBalance"
+    )
+
+
+def _command(name: str, paths: StackPaths) -> str:
+    usual = stack_paths(Path(DEFAULT_FOLDER)).root == paths.root
+    return f"cagnotte {name}" if usual else f"cagnotte {name} --dir {paths.root}"

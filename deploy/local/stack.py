@@ -1,0 +1,153 @@
+"""The stack as a whole: what starts after what, and how it ends."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Final
+
+from deploy.local.broker import broker_spec
+from deploy.local.errors import StackError
+from deploy.local.identity import make_keys
+from deploy.local.lock import hold_lock
+from deploy.local.paths import StackPaths
+from deploy.local.ports import choose_ports
+from deploy.local.postgres import prepare_postgres
+from deploy.local.processes import stop_leftovers
+from deploy.local.programme import publish_demo_programme
+from deploy.local.secrets import SERVICES, load_passwords
+from deploy.local.service import migrate, service_spec
+from deploy.local.state import PartState, StackState, load_state, save_state
+from deploy.local.supervisor import Part, PartSpec, Report
+
+_LEFTOVER_SECONDS_MAX: Final = 30.0
+
+
+async def run_stack(
+    paths: StackPaths,
+    *,
+    clock: str | None,
+    report: Report,
+    on_ready: Callable[[StackState], None],
+    services: Sequence[str] = SERVICES,
+) -> None:
+    """Run the folder's stack until SIGINT or SIGTERM; raises StackError when it cannot start.
+
+    ``clock`` is ``system``, ``simulated``, or None for what the stack had before. Without all the ``services`` it is
+    PostgreSQL and the broker for those that run elsewhere.
+    """
+    paths.make()
+    with hold_lock(paths):
+        stack = _Stack(paths, _opening_state(paths, clock=clock, report=report), report, services)
+        work = asyncio.create_task(stack.run(on_ready))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, work.cancel)
+        try:
+            with suppress(asyncio.CancelledError):
+                await work
+        finally:
+            await stack.stop()
+
+
+def stop_left_behind(paths: StackPaths) -> list[int]:
+    """Stop the parts of an ``up`` that was killed; return their pids."""
+    state = load_state(paths)
+    if state is None:
+        return []
+    # Last started, first stopped: PostgreSQL outlives those who write to it.
+    processes = [part.process for part in reversed(state.parts) if part.process is not None]
+    return stop_leftovers(processes, seconds_max=_LEFTOVER_SECONDS_MAX)
+
+
+def _opening_state(paths: StackPaths, *, clock: str | None, report: Report) -> StackState:
+    before = load_state(paths)
+    if before is not None and clock not in (None, before.clock):
+        message = (
+            f"The stack in {paths.root} runs on the {before.clock} clock, and its data is of that time: a stack keeps "
+            "its clock. Choose another folder with --dir for another clock."
+        )
+        raise StackError(message)
+    left = stop_left_behind(paths)
+    if left:
+        report(f"An earlier run was killed; stopped what it left behind ({len(left)} processes).")
+    return StackState(
+        clock=clock or ("system" if before is None else before.clock),
+        ports=choose_ports({} if before is None else before.ports),
+        pid=os.getpid(),
+        ready=False,
+    )
+
+
+class _Stack:
+    """The parts of one stack, in the order of their start."""
+
+    def __init__(
+        self, paths: StackPaths, state: StackState, report: Report, services: Sequence[str]
+    ) -> None:
+        self._paths = paths
+        self._state = state
+        self._report = report
+        self._services = services
+        self._parts: list[Part] = []
+
+    async def run(self, on_ready: Callable[[StackState], None]) -> None:
+        """Start everything, then keep it running until cancelled."""
+        await self._start()
+        self._save(ready=True)
+        on_ready(self._state)
+        async with asyncio.TaskGroup() as group:
+            for part in self._parts:
+                group.create_task(part.watch())
+
+    async def stop(self) -> None:
+        """Stop everything, the last first; the services together."""
+        parts, self._parts = self._parts, []
+        services = [part for part in parts if part.spec.name in SERVICES]
+        await asyncio.gather(*(part.stop() for part in services))
+        for part in reversed(parts):
+            await part.stop()
+        save_state(self._paths, self._state.with_parts((), ready=False))
+
+    async def _start(self) -> None:
+        paths, state = self._paths, self._state
+        passwords = load_passwords(paths)
+        make_keys(paths)
+        port = state.ports["postgres"]
+        postgres = await asyncio.to_thread(prepare_postgres, paths, port=port, passwords=passwords)
+        await self._start_parts([postgres.spec, broker_spec(paths, port=state.ports["kafka"])])
+        await asyncio.to_thread(postgres.create_roles, passwords)
+        await _all(
+            [migrate(paths, state, passwords, service=service) for service in self._services]
+        )
+        await self._start_parts(
+            [service_spec(paths, state, passwords, service=service) for service in self._services]
+        )
+        if "points" in self._services:
+            await publish_demo_programme(paths, state)
+
+    async def _start_parts(self, specs: Sequence[PartSpec]) -> None:
+        parts = [Part(spec, self._report, self._on_change) for spec in specs]
+        self._parts += parts
+        await _all([part.start() for part in parts])
+
+    def _on_change(self) -> None:
+        self._save(ready=self._state.ready)
+
+    def _save(self, *, ready: bool) -> None:
+        parts = tuple(
+            PartState(part.spec.name, part.spec.address, part.identity) for part in self._parts
+        )
+        self._state = self._state.with_parts(parts, ready=ready)
+        save_state(self._paths, self._state)
+
+
+async def _all(steps: Sequence[Coroutine[None, None, None]]) -> None:
+    """Take steps together; the first that fails cancels the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for step in steps:
+                group.create_task(step)
+    except* StackError as errors:
+        raise errors.exceptions[0] from None

@@ -1,0 +1,278 @@
+"""The ``cagnotte`` command: starts the embedded stack, replays real baskets, proves the books.
+
+It only translates: arguments in, a call, an answer on the screen. What a command does not need it does not import, so
+``cagnotte --help`` answers at once and works without the embedded stack's packages.
+"""
+
+import asyncio
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+from rich.console import Console
+
+from deploy.local.errors import StackError
+
+if TYPE_CHECKING:
+    from deploy.local.info import StackInfo
+    from deploy.local.paths import StackPaths
+    from services.auditor import VerifyReport
+    from services.simulator.report import ReplayReport
+
+app = typer.Typer(
+    name="cagnotte",
+    help="Payment and loyalty wallet of a grocery retailer: the embedded stack and its proofs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+EXIT_FAILED: Final = 1
+"""The command was understood and found something wrong."""
+EXIT_IMPOSSIBLE: Final = 2
+"""The command could not do its work at all."""
+
+OWN_PACKAGES: Final = ("services", "deploy", "cagnotte", "buf")
+EXPECTED_ERRORS: Final = ("AuditError", "ReplayError")
+"""What the auditor and the simulator raise when they cannot work; the message says why."""
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        envvar="CAGNOTTE_DIR",
+        help="Folder of the stack (.cagnotte here; .cagnotte-demo for the demo).",
+        show_default=False,
+    ),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON to the standard output.")]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
+]
+Baskets = Annotated[
+    int, typer.Option("--baskets", min=1, metavar="N", help="Replay the first N baskets.")
+]
+AllBaskets = Annotated[bool, typer.Option("--all", help="Replay the whole year.")]
+WaitSeconds = Annotated[
+    float,
+    typer.Option("--wait", min=0, metavar="SECONDS", help="Time that events under way may take."),
+]
+
+DEMO_BASKETS: Final = 20_000
+"""A minute or two on two cores."""
+
+
+@app.command()
+def up(
+    folder: Folder = None,
+    clock: Annotated[
+        Literal["simulated", "system"] | None,
+        typer.Option(help="Where business time comes from (system, or what the stack had)."),
+    ] = None,
+    *,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once it is up and leave it running.")
+    ] = False,
+) -> None:
+    """Start the stack and keep it running until Ctrl-C; its data stays for the next start."""
+    from deploy.local.background import start_in_background
+    from deploy.local.screen import show_ready
+    from deploy.local.stack import run_stack
+
+    paths, console = _paths(folder), Console()
+    if detach:
+        show_ready(console, paths, start_in_background(paths, clock=clock))
+        return
+    asyncio.run(
+        run_stack(
+            paths,
+            clock=clock,
+            report=lambda line: console.print(line, markup=False, highlight=False),
+            on_ready=lambda state: show_ready(console, paths, state),
+        )
+    )
+    console.print("Stopped; the data is kept.")
+
+
+@app.command()
+def down(folder: Folder = None) -> None:
+    """Stop the stack, wherever it was started from."""
+    from deploy.local.background import stop_stack
+
+    paths = _paths(folder)
+    stopped = stop_stack(paths)
+    typer.echo(f"Stopped {paths.root}." if stopped else f"No stack runs in {paths.root}.")
+
+
+@app.command()
+def status(folder: Folder = None, *, as_json: JsonFlag = False) -> None:
+    """Show the parts of the stack; fails when one of them does not answer."""
+    from deploy.local.screen import show_status
+    from deploy.local.status import look_at_parts
+
+    paths = _paths(folder)
+    parts = asyncio.run(look_at_parts(paths))
+    if as_json:
+        typer.echo(json.dumps({"parts": [part.to_json() for part in parts]}, indent=2))
+    else:
+        show_status(Console(), parts, paths=paths)
+    if not parts or not all(part.healthy for part in parts):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def env(folder: Folder = None) -> None:
+    """Print shell exports of addresses, databases and tokens: eval "$(cagnotte env)"."""
+    for name, value in _info(_paths(folder)).exports().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def replay(
+    folder: Folder = None,
+    baskets: Baskets = DEMO_BASKETS,
+    *,
+    all_baskets: AllBaskets = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Replay real baskets as tills against a running stack, and compare its books with them."""
+    console = _console_beside(json_file)
+    report = _replay(_info(_paths(folder)), None if all_baskets else baskets, console)
+    _show_replay(report, console, json_file)
+    if not report.ok:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def verify(folder: Folder = None, wait: WaitSeconds = 30.0, *, as_json: JsonFlag = False) -> None:
+    """Prove from the data alone that books, journals and balances agree."""
+    console = Console(stderr=as_json)
+    report = _verify(_info(_paths(folder)), wait, console)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=2))
+    if not report.ok:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def demo(
+    folder: Folder = None,
+    baskets: Baskets = DEMO_BASKETS,
+    *,
+    all_baskets: AllBaskets = False,
+    json_file: JsonFile = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack up.")] = False,
+) -> None:
+    """Start a fresh stack, replay real baskets, prove the books, and report."""
+    from deploy.local.demo import demo_stack
+
+    console = _console_beside(json_file)
+    with demo_stack(folder, keep=keep, report=console.print) as paths:
+        info = _info(paths)
+        report = _replay(info, None if all_baskets else baskets, console)
+        verified = _verify(info, 30.0, console)
+        _show_replay(report.with_verify(ok=verified.ok), console, json_file)
+    if not (report.ok and verified.ok):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def main() -> None:
+    """Run the command; a failure that its reader can act on is one line, never a traceback."""
+    with _plain_errors():
+        app()
+
+
+def _replay(info: "StackInfo", baskets: int | None, console: Console) -> "ReplayReport":
+    from services.simulator.options import ReplayOptions
+    from services.simulator.replay import run_replay
+    from services.simulator.stack import Endpoints
+
+    endpoints = Endpoints(
+        ledger=info.addresses["ledger"],
+        points=info.addresses["points"],
+        wallet=info.addresses["wallet"],
+        till_token=info.tokens["till"],
+        operator_token=info.tokens["operator"],
+    )
+    return asyncio.run(run_replay(endpoints, ReplayOptions(baskets=baskets), console=console))
+
+
+def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "VerifyReport":
+    from services.auditor import run_verify
+    from services.auditor.render import render_report, shown_progress
+
+    with shown_progress(console) as listen:
+        report = run_verify(
+            ledger_dsn=info.database_urls["ledger"],
+            points_dsn=info.database_urls["points"],
+            wallet_dsn=info.database_urls["wallet"],
+            progress=listen,
+            wait_seconds=wait_seconds,
+        )
+    console.print(render_report(report))
+    return report
+
+
+def _show_replay(report: "ReplayReport", console: Console, json_file: Path | None) -> None:
+    console.print(report.table())
+    if json_file is None:
+        return
+    content = json.dumps(report.to_json(), indent=2)
+    if json_file == Path("-"):
+        typer.echo(content)
+    else:
+        json_file.write_text(f"{content}\n", encoding="utf-8")
+
+
+def _paths(folder: Path | None) -> "StackPaths":
+    from deploy.local.paths import DEFAULT_FOLDER, stack_paths
+
+    return stack_paths(folder or Path(DEFAULT_FOLDER))
+
+
+def _info(paths: "StackPaths") -> "StackInfo":
+    from deploy.local.info import stack_info
+
+    return stack_info(paths)
+
+
+def _console_beside(json_file: Path | None) -> Console:
+    """Return where to show progress: beside the JSON when that goes to the standard output."""
+    return Console(stderr=json_file == Path("-"))
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except StackError as error:
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OWN_PACKAGES:
+            raise
+        _fail(
+            f"This command needs {error.name}, which is not installed: pip install "
+            "'cagnotte[local]' brings the embedded stack and the demo's data."
+        )
+    except Exception as error:
+        # Told apart by name: their modules are imported only by the commands that need them.
+        if type(error).__name__ not in EXPECTED_ERRORS:
+            raise
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True).print(
+        f"cagnotte: {message}", markup=False, highlight=False, soft_wrap=True
+    )
+    sys.exit(EXIT_IMPOSSIBLE)
+
+
+if __name__ == "__main__":
+    main()
