@@ -404,7 +404,9 @@ class Ticket(_message.Message):
     TENDERS_FIELD_NUMBER: _builtins.int
     TOTAL_MINOR_FIELD_NUMBER: _builtins.int
     card_number: _builtins.str
-    """Loyalty card that was scanned."""
+    """Loyalty card that was scanned. Loyalty cards have up to 12 digits, 13 from 2, 13 to 19 from 9, or letters before up
+    to 12 digits: forms that no payment card has.
+    """
     member_id: _builtins.str
     """Member, where the till already knows it."""
     channel: Global___Channel.ValueType
