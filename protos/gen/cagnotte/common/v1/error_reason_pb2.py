@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%cagnotte/common/v1/error_reason.proto\x12\x12\x63\x61gnotte.common.v1*\xa0\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_FIELD_INVALID\x10\x01\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x02\x12\x1c\n\x18\x45RROR_REASON_PAN_REFUSED\x10\x03\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x04\x12#\n\x1f\x45RROR_REASON_CALLER_NOT_ALLOWED\x10\x05\x12\x1b\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x06\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\x07\x12#\n\x1f\x45RROR_REASON_DEADLINE_TOO_SHORT\x10\x08\x12$\n ERROR_REASON_CLOCK_NOT_SIMULATED\x10\t\x12 \n\x1c\x45RROR_REASON_CLOCK_BACKWARDS\x10\n\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%cagnotte/common/v1/error_reason.proto\x12\x12\x63\x61gnotte.common.v1*\xec\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_FIELD_INVALID\x10\x01\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x02\x12\x1c\n\x18\x45RROR_REASON_PAN_REFUSED\x10\x03\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x04\x12#\n\x1f\x45RROR_REASON_CALLER_NOT_ALLOWED\x10\x05\x12\x1b\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x06\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\x07\x12#\n\x1f\x45RROR_REASON_DEADLINE_TOO_SHORT\x10\x08\x12$\n ERROR_REASON_CLOCK_NOT_SIMULATED\x10\t\x12 \n\x1c\x45RROR_REASON_CLOCK_BACKWARDS\x10\n\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0b\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\x0c\x12%\n!ERROR_REASON_IDENTITY_UNAVAILABLE\x10\r\x12\x1e\n\x1a\x45RROR_REASON_UNIMPLEMENTED\x10\x0e\x12\x1d\n\x19\x45RROR_REASON_BATCH_FAILED\x10\x0f\x12 \n\x1c\x45RROR_REASON_SERVER_DRAINING\x10\x10\x12 \n\x1c\x45RROR_REASON_SHARD_HEAD_LOST\x10\x11\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cagnotte.common.v1.error_re
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=62
-  _globals['_ERRORREASON']._serialized_end=478
+  _globals['_ERRORREASON']._serialized_end=682
 # @@protoc_insertion_point(module_scope)

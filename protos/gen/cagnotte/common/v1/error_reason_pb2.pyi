@@ -88,6 +88,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: { "reason": "INTERNAL", "domain": "cagnotte", "metadata": { "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736" } }
     """
+    ERROR_REASON_DEADLINE_PASSED: _ErrorReason.ValueType  # 12
+    """DEADLINE_PASSED: the deadline passed during the work, with DEADLINE_EXCEEDED. Whether it was done is unknown; sending
+    it again with the same id is safe and tells.
+
+    Example: { "reason": "DEADLINE_PASSED", "domain": "cagnotte", "metadata": {} }
+    """
+    ERROR_REASON_IDENTITY_UNAVAILABLE: _ErrorReason.ValueType  # 13
+    """IDENTITY_UNAVAILABLE: the issuer's keys cannot be read now, so the caller cannot be verified, with UNAVAILABLE.
+
+    Example: { "reason": "IDENTITY_UNAVAILABLE", "domain": "cagnotte", "metadata": {} }
+    """
+    ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 14
+    """UNIMPLEMENTED: the service knows the method and does not do it yet, with UNIMPLEMENTED.
+
+    Example: { "reason": "UNIMPLEMENTED", "domain": "cagnotte", "metadata": {} }
+    """
+    ERROR_REASON_BATCH_FAILED: _ErrorReason.ValueType  # 15
+    """BATCH_FAILED: the commit that carried the command failed as a whole, with UNAVAILABLE. Whether the command was
+    recorded is unknown; sending it again with the same id is safe and tells.
+
+    Example: { "reason": "BATCH_FAILED", "domain": "cagnotte", "metadata": {} }
+    """
+    ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 16
+    """SERVER_DRAINING: the process is about to end and takes no new work, with UNAVAILABLE. Another one will serve it.
+
+    Example: { "reason": "SERVER_DRAINING", "domain": "cagnotte", "metadata": {} }
+    """
+    ERROR_REASON_SHARD_HEAD_LOST: _ErrorReason.ValueType  # 17
+    """SHARD_HEAD_LOST: somebody else wrote to the shard first, with UNAVAILABLE. Sending it again with the same id is safe.
+
+    Example: { "reason": "SHARD_HEAD_LOST", "domain": "cagnotte", "metadata": {} }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that every service can give. The value's name without its prefix is the `reason` of the
@@ -160,5 +192,37 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 11
 """INTERNAL: a fault of ours, with INTERNAL. The trace id finds it in the logs.
 
 Example: { "reason": "INTERNAL", "domain": "cagnotte", "metadata": { "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736" } }
+"""
+ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 12
+"""DEADLINE_PASSED: the deadline passed during the work, with DEADLINE_EXCEEDED. Whether it was done is unknown; sending
+it again with the same id is safe and tells.
+
+Example: { "reason": "DEADLINE_PASSED", "domain": "cagnotte", "metadata": {} }
+"""
+ERROR_REASON_IDENTITY_UNAVAILABLE: ErrorReason.ValueType  # 13
+"""IDENTITY_UNAVAILABLE: the issuer's keys cannot be read now, so the caller cannot be verified, with UNAVAILABLE.
+
+Example: { "reason": "IDENTITY_UNAVAILABLE", "domain": "cagnotte", "metadata": {} }
+"""
+ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 14
+"""UNIMPLEMENTED: the service knows the method and does not do it yet, with UNIMPLEMENTED.
+
+Example: { "reason": "UNIMPLEMENTED", "domain": "cagnotte", "metadata": {} }
+"""
+ERROR_REASON_BATCH_FAILED: ErrorReason.ValueType  # 15
+"""BATCH_FAILED: the commit that carried the command failed as a whole, with UNAVAILABLE. Whether the command was
+recorded is unknown; sending it again with the same id is safe and tells.
+
+Example: { "reason": "BATCH_FAILED", "domain": "cagnotte", "metadata": {} }
+"""
+ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 16
+"""SERVER_DRAINING: the process is about to end and takes no new work, with UNAVAILABLE. Another one will serve it.
+
+Example: { "reason": "SERVER_DRAINING", "domain": "cagnotte", "metadata": {} }
+"""
+ERROR_REASON_SHARD_HEAD_LOST: ErrorReason.ValueType  # 17
+"""SHARD_HEAD_LOST: somebody else wrote to the shard first, with UNAVAILABLE. Sending it again with the same id is safe.
+
+Example: { "reason": "SHARD_HEAD_LOST", "domain": "cagnotte", "metadata": {} }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

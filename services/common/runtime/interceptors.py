@@ -1,0 +1,105 @@
+"""The interceptor that puts the one chain of ``grpc_calls`` around every method of ours."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+
+from services.common.runtime.config import GrpcSettings
+from services.common.runtime.grpc_calls import Call, CallParts, Context, MethodPlan
+from services.common.runtime.identity import Identity
+from services.common.runtime.telemetry import Tracing
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+class CallChain(grpc.aio.ServerInterceptor):
+    """Wraps the handler of every planned method; health and reflection stay as they are."""
+
+    def __init__(
+        self,
+        plans: Mapping[str, MethodPlan],
+        *,
+        identity: Identity,
+        settings: GrpcSettings,
+        tracing: Tracing,
+    ) -> None:
+        """Take the plans by full method name (``/package.Service/Method``)."""
+        self._plans = plans
+        self._parts = CallParts(identity, settings, tracing)
+        self._handlers: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Continuation,
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Give the wrapped handler, which is made at the first call of its method."""
+        known = self._handlers.get(handler_call_details.method)
+        if known is not None:
+            return known
+        handler = await continuation(handler_call_details)
+        plan = self._plans.get(handler_call_details.method)
+        if plan is None or handler is None:
+            return handler
+        wrapped = _wrap(handler, plan, self._parts)
+        self._handlers[handler_call_details.method] = wrapped
+        return wrapped
+
+
+def _wrap(handler: Handler, plan: MethodPlan, parts: CallParts) -> Handler:
+    """Put the chain around a handler of any of the four shapes."""
+    codec = (handler.request_deserializer, handler.response_serializer)
+    if handler.unary_unary is not None:
+        behavior = _unary(handler.unary_unary, plan, parts)
+        return grpc.unary_unary_rpc_method_handler(behavior, *codec)
+    if handler.stream_unary is not None:
+        behavior = _stream_in(handler.stream_unary, plan, parts)
+        return grpc.stream_unary_rpc_method_handler(behavior, *codec)
+    if handler.unary_stream is not None:
+        stream = _stream_out(handler.unary_stream, plan, parts, reads_stream=False)
+        return grpc.unary_stream_rpc_method_handler(stream, *codec)
+    stream = _stream_out(handler.stream_stream, plan, parts, reads_stream=True)
+    return grpc.stream_stream_rpc_method_handler(stream, *codec)
+
+
+def _unary(behavior: Any, plan: MethodPlan, parts: CallParts) -> Any:
+    async def answer(request: Message, context: Context) -> Any:
+        async with Call(plan, parts, context) as call:
+            await call.admit()
+            call.check(request)
+            return await behavior(request, context)
+
+    return answer
+
+
+def _stream_in(behavior: Any, plan: MethodPlan, parts: CallParts) -> Any:
+    async def answer(requests: AsyncIterator[Message], context: Context) -> Any:
+        async with Call(plan, parts, context) as call:
+            await call.admit()
+            return await behavior(call.check_each(requests), context)
+
+    return answer
+
+
+def _stream_out(behavior: Any, plan: MethodPlan, parts: CallParts, *, reads_stream: bool) -> Any:
+    """Wrap a handler that yields its answers, or one that writes them to the context."""
+    yields = inspect.isasyncgenfunction(behavior)
+
+    async def answer(incoming: Any, context: Context) -> None:
+        async with Call(plan, parts, context) as call:
+            await call.admit()
+            if reads_stream:
+                incoming = call.check_each(incoming)
+            else:
+                call.check(incoming)
+            if not yields:
+                await behavior(incoming, context)
+                return
+            async for message in behavior(incoming, context):
+                await context.write(message)
+
+    return answer

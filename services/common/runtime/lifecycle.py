@@ -1,0 +1,132 @@
+"""Start, run and end of a process: signals, background loops, health, grace, exit code.
+
+async def serve(settings: Settings) -> int:
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(open_database(settings.postgres))
+        ...
+        return await lifecycle.serve(
+            server, loops=[Loop("relay", relay.run), Loop("commits", commits.run, commits.stop)],
+            settings=settings.grpc,
+        )
+
+def main() -> NoReturn:
+    run(serve(Settings()))
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import structlog
+import uvloop
+
+from services.common.runtime.config import GrpcSettings
+from services.common.runtime.grpc_server import GrpcServer
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A background loop, which runs as long as the process.
+
+    At the end ``stop`` asks it to finish what it holds and return; a loop without ``stop``
+    is cancelled, so whatever it does must bear being done again.
+    """
+
+    name: str
+    run: Callable[[], Coroutine[Any, Any, None]]
+    stop: Callable[[], Awaitable[None] | None] | None = None
+
+
+class LoopEnded(Exception):
+    """A background loop returned while the process was to go on."""
+
+
+def run(main: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run a service's ``serve`` to its end, and the process with it."""
+    try:
+        code = uvloop.run(main)
+    except Exception:
+        log.exception("process.failed")
+        code = 1
+    log.info("process.ended", exit_code=code)
+    sys.exit(code)
+
+
+async def serve(server: GrpcServer, *, loops: Sequence[Loop] = (), settings: GrpcSettings) -> int:
+    """Serve until SIGTERM or SIGINT (0), or until a background loop dies (1).
+
+    At the end health says NOT_SERVING first; then calls end, within the grace; then the
+    loops, in the order in which they are listed (consumers before what they feed).
+    """
+    asked = asyncio.Event()
+    event_loop = asyncio.get_running_loop()
+    for signum in _SIGNALS:
+        event_loop.add_signal_handler(signum, asked.set)
+    try:
+        return await _serve_until(asked, server, loops, settings)
+    finally:
+        for signum in _SIGNALS:
+            event_loop.remove_signal_handler(signum)
+
+
+async def _serve_until(
+    asked: asyncio.Event, server: GrpcServer, loops: Sequence[Loop], settings: GrpcSettings
+) -> int:
+    tasks = {loop: asyncio.create_task(loop.run(), name=loop.name) for loop in loops}
+    asking = asyncio.create_task(asked.wait(), name="signals")
+    try:
+        await server.start()
+        log.info("server.started", address=server.address)
+        await asyncio.wait([asking, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+        died = [loop.name for loop, task in tasks.items() if task.done()]
+        for name in died:
+            _log_death(name, tasks)
+        log.info("server.stopping", loops_died=died)
+        await _end_calls(server, settings, hurried=bool(died))
+        return 1 if died else 0
+    finally:
+        asking.cancel()
+        await server.stop(grace_seconds=0)
+        await _end_loops(tasks, grace_seconds=settings.grace_seconds)
+
+
+async def _end_calls(server: GrpcServer, settings: GrpcSettings, *, hurried: bool) -> None:
+    """Turn balancers away before calls are refused, unless calls can't be served any more."""
+    await server.drain()
+    if not hurried:
+        await asyncio.sleep(settings.drain_seconds)
+    await server.stop(grace_seconds=settings.grace_seconds)
+
+
+async def _end_loops(tasks: dict[Loop, "asyncio.Task[None]"], *, grace_seconds: float) -> None:
+    for loop, task in tasks.items():
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await _end_loop(loop, task)
+        except TimeoutError:
+            log.warning("process.loop_cut_off", loop=loop.name)
+            task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _end_loop(loop: Loop, task: "asyncio.Task[None]") -> None:
+    if loop.stop is None or task.done():
+        task.cancel()
+    else:
+        stopping = loop.stop()
+        if stopping is not None:
+            await stopping
+    await asyncio.wait([task])
+
+
+def _log_death(name: str, tasks: dict[Loop, "asyncio.Task[None]"]) -> None:
+    task = next(task for loop, task in tasks.items() if loop.name == name)
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    log.error("process.loop_died", loop=name, exc_info=error or LoopEnded(name))
