@@ -1,8 +1,10 @@
-"""What every test gets: a marker by the folder that it lives in."""
+"""What every test gets: a marker by the folder that it lives in, and no stopwatch."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
 # The first folder below tests/ says what a test may touch; the rest follows its parts.
@@ -14,6 +16,12 @@ MARKERS = {
     "migration": pytest.mark.integration,
     "acceptance": pytest.mark.acceptance,
 }
+
+# Nothing here asserts speed, so a busy machine fails no property. (Where CI is set, Hypothesis
+# takes its own "ci" profile: no deadline either, and the same examples in every run.)
+settings.register_profile("unhurried", deadline=None)
+if "CI" not in os.environ:
+    settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
