@@ -27,7 +27,7 @@ from cagnotte.ledger.v1 import error_reason_pb2 as cagnotte_dot_ledger_dot_v1_do
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61gnotte/ledger/v1/ledger.proto\x12\x12\x63\x61gnotte.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%cagnotte/ledger/v1/error_reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x01\n\x07\x41\x63\x63ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61sset\x18\x02 \x01(\t\x12\x12\n\x05\x66loor\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07gl_code\x18\x04 \x01(\t\x12\x10\n\x08open_seq\x18\x05 \x01(\x03\x12-\n\topen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_floor\"\xca\x01\n\x03Leg\x12K\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB:\xbaH7r5\x10\x01\x18\xa0\x01\x32.^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*$\x12\x32\n\x04side\x18\x02 \x01(\x0e\x32\x18.cagnotte.ledger.v1.SideB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x06\x61mount\x18\x03 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00\x12 \n\x05\x61sset\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\":\n\x04Post\x12\x32\n\x04legs\x18\x01 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\x0b\xbaH\x08\x92\x01\x05\x08\x02\x10\xc8\x01\"s\n\x04Hold\x12\x32\n\x04legs\x18\x01 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\x0b\xbaH\x08\x92\x01\x05\x08\x02\x10\xc8\x01\x12\x37\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"W\n\x08PostHold\x12\x19\n\x07hold_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x30\n\x04legs\x18\x02 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"%\n\x08VoidHold\x12\x19\n\x07hold_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"]\n\x07Reverse\x12 \n\x0etransaction_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x30\n\x04legs\x18\x02 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"\xfb\x03\n\x12TransactionCommand\x12 \n\x0etransaction_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x19.cagnotte.ledger.v1.BasisB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x30\n\x07purpose\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18(2\x16^([a-z][a-z0-9_.-]*)?$\x12\x1a\n\treference\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18x\x12\x12\n\nlink_group\x18\x06 \x01(\r\x12(\n\x04post\x18\x07 \x01(\x0b\x32\x18.cagnotte.ledger.v1.PostH\x00\x12(\n\x04hold\x18\x08 \x01(\x0b\x32\x18.cagnotte.ledger.v1.HoldH\x00\x12\x31\n\tpost_hold\x18\t \x01(\x0b\x32\x1c.cagnotte.ledger.v1.PostHoldH\x00\x12\x31\n\tvoid_hold\x18\n \x01(\x0b\x32\x1c.cagnotte.ledger.v1.VoidHoldH\x00\x12.\n\x07reverse\x18\x0b \x01(\x0b\x32\x1b.cagnotte.ledger.v1.ReverseH\x00\x42\x0f\n\x06\x61\x63tion\x12\x05\xbaH\x02\x08\x01\"\xd7\x01\n\x07Outcome\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.cagnotte.ledger.v1.OutcomeStatus\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.cagnotte.ledger.v1.ErrorReason\x12\x0b\n\x03seq\x18\x04 \x01(\x03\x12\x31\n\rrecorded_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08replayed\x18\x06 \x01(\x08\"\xa2\x01\n\x07Posting\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12&\n\x04side\x18\x02 \x01(\x0e\x32\x18.cagnotte.ledger.v1.Side\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\r\n\x05\x61sset\x18\x04 \x01(\t\x12(\n\x05layer\x18\x05 \x01(\x0e\x32\x19.cagnotte.ledger.v1.Layer\x12\x15\n\rbalance_after\x18\x06 \x01(\x03\"\xf1\x03\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x31\n\x04kind\x18\x03 \x01(\x0e\x32#.cagnotte.ledger.v1.TransactionKind\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.cagnotte.ledger.v1.OutcomeStatus\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.cagnotte.ledger.v1.ErrorReason\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rrecorded_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x62\x61sis\x18\x08 \x01(\x0e\x32\x19.cagnotte.ledger.v1.Basis\x12\x0f\n\x07purpose\x18\t \x01(\t\x12\x11\n\treference\x18\n \x01(\t\x12\x11\n\ttarget_id\x18\x0b \x01(\t\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08postings\x18\r \x03(\x0b\x32\x1b.cagnotte.ledger.v1.Posting\"\x95\x01\n\x07\x42\x61lance\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05\x61sset\x18\x02 \x01(\t\x12\x0e\n\x06posted\x18\x03 \x01(\x03\x12\x13\n\x0bpending_out\x18\x04 \x01(\x03\x12\x12\n\npending_in\x18\x05 \x01(\x03\x12\x16\n\tavailable\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03seq\x18\x07 \x01(\x03\x42\x0c\n\n_available\"\xed\x01\n\rStatementLine\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rrecorded_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12,\n\x07posting\x18\x07 \x01(\x0b\x32\x1b.cagnotte.ledger.v1.Posting\"\x8a\x01\n\x10TrialBalanceLine\x12\x0f\n\x07gl_code\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12(\n\x05\x62\x61sis\x18\x04 \x01(\x0e\x32\x19.cagnotte.ledger.v1.Basis\x12\r\n\x05\x64\x65\x62it\x18\x05 \x01(\x03\x12\x0e\n\x06\x63redit\x18\x06 \x01(\x03*=\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_DEBIT\x10\x01\x12\x0f\n\x0bSIDE_CREDIT\x10\x02*S\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x42\x41SIS_COMMON\x10\x01\x12\x11\n\rBASIS_FR_GAAP\x10\x02\x12\x0e\n\nBASIS_IFRS\x10\x03*\xf1\x01\n\x0fTransactionKind\x12 \n\x1cTRANSACTION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRANSACTION_KIND_POSTED\x10\x01\x12\x19\n\x15TRANSACTION_KIND_HOLD\x10\x02\x12 \n\x1cTRANSACTION_KIND_HOLD_POSTED\x10\x03\x12 \n\x1cTRANSACTION_KIND_HOLD_VOIDED\x10\x04\x12\x1d\n\x19TRANSACTION_KIND_REVERSAL\x10\x05\x12!\n\x1dTRANSACTION_KIND_HOLD_EXPIRED\x10\x06*X\n\x05Layer\x12\x15\n\x11LAYER_UNSPECIFIED\x10\x00\x12\x11\n\rLAYER_SETTLED\x10\x01\x12\x12\n\x0eLAYER_HELD_OUT\x10\x02\x12\x11\n\rLAYER_HELD_IN\x10\x03*h\n\rOutcomeStatus\x12\x1e\n\x1aOUTCOME_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17OUTCOME_STATUS_ACCEPTED\x10\x01\x12\x1a\n\x16OUTCOME_STATUS_REFUSED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61gnotte/ledger/v1/ledger.proto\x12\x12\x63\x61gnotte.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%cagnotte/ledger/v1/error_reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x01\n\x07\x41\x63\x63ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61sset\x18\x02 \x01(\t\x12\x12\n\x05\x66loor\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07gl_code\x18\x04 \x01(\t\x12\x10\n\x08open_seq\x18\x05 \x01(\x03\x12-\n\topen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_floor\"\xd4\x01\n\x03Leg\x12W\n\x07\x61\x63\x63ount\x18\x01 \x01(\tBF\xbaHCrA\x10\x01\x18\xa0\x01\x32:^[0-9A-Za-z][0-9A-Za-z_.-]*(/[0-9A-Za-z][0-9A-Za-z_.-]*)*$\x12\x32\n\x04side\x18\x02 \x01(\x0e\x32\x18.cagnotte.ledger.v1.SideB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\x06\x61mount\x18\x03 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d \x00\x12 \n\x05\x61sset\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\":\n\x04Post\x12\x32\n\x04legs\x18\x01 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\x0b\xbaH\x08\x92\x01\x05\x08\x02\x10\xc8\x01\"s\n\x04Hold\x12\x32\n\x04legs\x18\x01 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\x0b\xbaH\x08\x92\x01\x05\x08\x02\x10\xc8\x01\x12\x37\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"W\n\x08PostHold\x12\x19\n\x07hold_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x30\n\x04legs\x18\x02 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"%\n\x08VoidHold\x12\x19\n\x07hold_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"]\n\x07Reverse\x12 \n\x0etransaction_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x30\n\x04legs\x18\x02 \x03(\x0b\x32\x17.cagnotte.ledger.v1.LegB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"\xfb\x03\n\x12TransactionCommand\x12 \n\x0etransaction_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x19.cagnotte.ledger.v1.BasisB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x30\n\x07purpose\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18(2\x16^([a-z][a-z0-9_.-]*)?$\x12\x1a\n\treference\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18x\x12\x12\n\nlink_group\x18\x06 \x01(\r\x12(\n\x04post\x18\x07 \x01(\x0b\x32\x18.cagnotte.ledger.v1.PostH\x00\x12(\n\x04hold\x18\x08 \x01(\x0b\x32\x18.cagnotte.ledger.v1.HoldH\x00\x12\x31\n\tpost_hold\x18\t \x01(\x0b\x32\x1c.cagnotte.ledger.v1.PostHoldH\x00\x12\x31\n\tvoid_hold\x18\n \x01(\x0b\x32\x1c.cagnotte.ledger.v1.VoidHoldH\x00\x12.\n\x07reverse\x18\x0b \x01(\x0b\x32\x1b.cagnotte.ledger.v1.ReverseH\x00\x42\x0f\n\x06\x61\x63tion\x12\x05\xbaH\x02\x08\x01\"\xd7\x01\n\x07Outcome\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.cagnotte.ledger.v1.OutcomeStatus\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.cagnotte.ledger.v1.ErrorReason\x12\x0b\n\x03seq\x18\x04 \x01(\x03\x12\x31\n\rrecorded_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08replayed\x18\x06 \x01(\x08\"\xa2\x01\n\x07Posting\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12&\n\x04side\x18\x02 \x01(\x0e\x32\x18.cagnotte.ledger.v1.Side\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\r\n\x05\x61sset\x18\x04 \x01(\t\x12(\n\x05layer\x18\x05 \x01(\x0e\x32\x19.cagnotte.ledger.v1.Layer\x12\x15\n\rbalance_after\x18\x06 \x01(\x03\"\xf1\x03\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x31\n\x04kind\x18\x03 \x01(\x0e\x32#.cagnotte.ledger.v1.TransactionKind\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.cagnotte.ledger.v1.OutcomeStatus\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.cagnotte.ledger.v1.ErrorReason\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rrecorded_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x62\x61sis\x18\x08 \x01(\x0e\x32\x19.cagnotte.ledger.v1.Basis\x12\x0f\n\x07purpose\x18\t \x01(\t\x12\x11\n\treference\x18\n \x01(\t\x12\x11\n\ttarget_id\x18\x0b \x01(\t\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08postings\x18\r \x03(\x0b\x32\x1b.cagnotte.ledger.v1.Posting\"\x95\x01\n\x07\x42\x61lance\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05\x61sset\x18\x02 \x01(\t\x12\x0e\n\x06posted\x18\x03 \x01(\x03\x12\x13\n\x0bpending_out\x18\x04 \x01(\x03\x12\x12\n\npending_in\x18\x05 \x01(\x03\x12\x16\n\tavailable\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0b\n\x03seq\x18\x07 \x01(\x03\x42\x0c\n\n_available\"\xed\x01\n\rStatementLine\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rrecorded_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12,\n\x07posting\x18\x07 \x01(\x0b\x32\x1b.cagnotte.ledger.v1.Posting\"\x8a\x01\n\x10TrialBalanceLine\x12\x0f\n\x07gl_code\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12(\n\x05\x62\x61sis\x18\x04 \x01(\x0e\x32\x19.cagnotte.ledger.v1.Basis\x12\r\n\x05\x64\x65\x62it\x18\x05 \x01(\x03\x12\x0e\n\x06\x63redit\x18\x06 \x01(\x03*=\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_DEBIT\x10\x01\x12\x0f\n\x0bSIDE_CREDIT\x10\x02*S\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x42\x41SIS_COMMON\x10\x01\x12\x11\n\rBASIS_FR_GAAP\x10\x02\x12\x0e\n\nBASIS_IFRS\x10\x03*\xf1\x01\n\x0fTransactionKind\x12 \n\x1cTRANSACTION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRANSACTION_KIND_POSTED\x10\x01\x12\x19\n\x15TRANSACTION_KIND_HOLD\x10\x02\x12 \n\x1cTRANSACTION_KIND_HOLD_POSTED\x10\x03\x12 \n\x1cTRANSACTION_KIND_HOLD_VOIDED\x10\x04\x12\x1d\n\x19TRANSACTION_KIND_REVERSAL\x10\x05\x12!\n\x1dTRANSACTION_KIND_HOLD_EXPIRED\x10\x06*X\n\x05Layer\x12\x15\n\x11LAYER_UNSPECIFIED\x10\x00\x12\x11\n\rLAYER_SETTLED\x10\x01\x12\x12\n\x0eLAYER_HELD_OUT\x10\x02\x12\x11\n\rLAYER_HELD_IN\x10\x03*h\n\rOutcomeStatus\x12\x1e\n\x1aOUTCOME_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17OUTCOME_STATUS_ACCEPTED\x10\x01\x12\x1a\n\x16OUTCOME_STATUS_REFUSED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cagnotte.ledger.v1.ledger_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEG'].fields_by_name['account']._loaded_options = None
-  _globals['_LEG'].fields_by_name['account']._serialized_options = b'\272H7r5\020\001\030\240\0012.^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*$'
+  _globals['_LEG'].fields_by_name['account']._serialized_options = b'\272HCrA\020\001\030\240\0012:^[0-9A-Za-z][0-9A-Za-z_.-]*(/[0-9A-Za-z][0-9A-Za-z_.-]*)*$'
   _globals['_LEG'].fields_by_name['side']._loaded_options = None
   _globals['_LEG'].fields_by_name['side']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LEG'].fields_by_name['amount']._loaded_options = None
-  _globals['_LEG'].fields_by_name['amount']._serialized_options = b'\272H\r\"\013\030\200\200\232\246\352\257\343\001 \000'
+  _globals['_LEG'].fields_by_name['amount']._serialized_options = b'\272H\013\"\t\030\200\240\224\245\215\035 \000'
   _globals['_LEG'].fields_by_name['asset']._loaded_options = None
   _globals['_LEG'].fields_by_name['asset']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
   _globals['_POST'].fields_by_name['legs']._loaded_options = None
@@ -68,42 +68,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSACTIONCOMMAND'].fields_by_name['purpose']._serialized_options = b'\272H\034r\032\030(2\026^([a-z][a-z0-9_.-]*)?$'
   _globals['_TRANSACTIONCOMMAND'].fields_by_name['reference']._loaded_options = None
   _globals['_TRANSACTIONCOMMAND'].fields_by_name['reference']._serialized_options = b'\272H\004r\002\030x'
-  _globals['_SIDE']._serialized_start=2840
-  _globals['_SIDE']._serialized_end=2901
-  _globals['_BASIS']._serialized_start=2903
-  _globals['_BASIS']._serialized_end=2986
-  _globals['_TRANSACTIONKIND']._serialized_start=2989
-  _globals['_TRANSACTIONKIND']._serialized_end=3230
-  _globals['_LAYER']._serialized_start=3232
-  _globals['_LAYER']._serialized_end=3320
-  _globals['_OUTCOMESTATUS']._serialized_start=3322
-  _globals['_OUTCOMESTATUS']._serialized_end=3426
+  _globals['_SIDE']._serialized_start=2850
+  _globals['_SIDE']._serialized_end=2911
+  _globals['_BASIS']._serialized_start=2913
+  _globals['_BASIS']._serialized_end=2996
+  _globals['_TRANSACTIONKIND']._serialized_start=2999
+  _globals['_TRANSACTIONKIND']._serialized_end=3240
+  _globals['_LAYER']._serialized_start=3242
+  _globals['_LAYER']._serialized_end=3330
+  _globals['_OUTCOMESTATUS']._serialized_start=3332
+  _globals['_OUTCOMESTATUS']._serialized_end=3436
   _globals['_ACCOUNT']._serialized_start=157
   _globals['_ACCOUNT']._serialized_end=307
   _globals['_LEG']._serialized_start=310
-  _globals['_LEG']._serialized_end=512
-  _globals['_POST']._serialized_start=514
-  _globals['_POST']._serialized_end=572
-  _globals['_HOLD']._serialized_start=574
-  _globals['_HOLD']._serialized_end=689
-  _globals['_POSTHOLD']._serialized_start=691
-  _globals['_POSTHOLD']._serialized_end=778
-  _globals['_VOIDHOLD']._serialized_start=780
-  _globals['_VOIDHOLD']._serialized_end=817
-  _globals['_REVERSE']._serialized_start=819
-  _globals['_REVERSE']._serialized_end=912
-  _globals['_TRANSACTIONCOMMAND']._serialized_start=915
-  _globals['_TRANSACTIONCOMMAND']._serialized_end=1422
-  _globals['_OUTCOME']._serialized_start=1425
-  _globals['_OUTCOME']._serialized_end=1640
-  _globals['_POSTING']._serialized_start=1643
-  _globals['_POSTING']._serialized_end=1805
-  _globals['_TRANSACTION']._serialized_start=1808
-  _globals['_TRANSACTION']._serialized_end=2305
-  _globals['_BALANCE']._serialized_start=2308
-  _globals['_BALANCE']._serialized_end=2457
-  _globals['_STATEMENTLINE']._serialized_start=2460
-  _globals['_STATEMENTLINE']._serialized_end=2697
-  _globals['_TRIALBALANCELINE']._serialized_start=2700
-  _globals['_TRIALBALANCELINE']._serialized_end=2838
+  _globals['_LEG']._serialized_end=522
+  _globals['_POST']._serialized_start=524
+  _globals['_POST']._serialized_end=582
+  _globals['_HOLD']._serialized_start=584
+  _globals['_HOLD']._serialized_end=699
+  _globals['_POSTHOLD']._serialized_start=701
+  _globals['_POSTHOLD']._serialized_end=788
+  _globals['_VOIDHOLD']._serialized_start=790
+  _globals['_VOIDHOLD']._serialized_end=827
+  _globals['_REVERSE']._serialized_start=829
+  _globals['_REVERSE']._serialized_end=922
+  _globals['_TRANSACTIONCOMMAND']._serialized_start=925
+  _globals['_TRANSACTIONCOMMAND']._serialized_end=1432
+  _globals['_OUTCOME']._serialized_start=1435
+  _globals['_OUTCOME']._serialized_end=1650
+  _globals['_POSTING']._serialized_start=1653
+  _globals['_POSTING']._serialized_end=1815
+  _globals['_TRANSACTION']._serialized_start=1818
+  _globals['_TRANSACTION']._serialized_end=2315
+  _globals['_BALANCE']._serialized_start=2318
+  _globals['_BALANCE']._serialized_end=2467
+  _globals['_STATEMENTLINE']._serialized_start=2470
+  _globals['_STATEMENTLINE']._serialized_end=2707
+  _globals['_TRIALBALANCELINE']._serialized_start=2710
+  _globals['_TRIALBALANCELINE']._serialized_end=2848
 # @@protoc_insertion_point(module_scope)

@@ -178,7 +178,7 @@ class Account(_message.Message):
     OPEN_SEQ_FIELD_NUMBER: _builtins.int
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Path of lower-case segments, for example `gl/530000/stores/0330`."""
+    """Path of segments, for example `gl/530000/stores/0330`."""
     asset: _builtins.str
     """What it counts: `EUR` (cents), `PTS` (points), `KTY` (cents of kitty)."""
     floor: _builtins.int

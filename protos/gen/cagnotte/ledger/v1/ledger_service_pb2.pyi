@@ -31,7 +31,7 @@ class OpenAccountRequest(_message.Message):
     FLOOR_FIELD_NUMBER: _builtins.int
     GL_CODE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Path of lower-case segments, for example `wallet/<customer_id>/prepaid`."""
+    """Path of segments, for example `wallet/<customer_id>/prepaid`."""
     asset: _builtins.str
     """What it counts, three capitals."""
     floor: _builtins.int

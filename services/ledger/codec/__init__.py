@@ -1,0 +1,1 @@
+"""Between messages and the domain's values, in both directions: pure, and the only place that knows both."""

@@ -1,0 +1,69 @@
+"""Sums by day: what makes balances as of an effective time and the trial balance index reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+from services.common.kernel.clock import business_date
+from services.ledger.domain.journal import Recorded
+from services.ledger.domain.transaction import Layer
+
+
+class AccountDayKey(NamedTuple):
+    """One account on one effective business day."""
+
+    account_id: int
+    effective_day: date
+
+
+class GlDayKey(NamedTuple):
+    """One GL account, asset and basis on one effective day, as recorded on one day."""
+
+    gl_code: str
+    asset: str
+    basis: int
+    effective_day: date
+    recorded_day: date
+
+
+class GlAccount(NamedTuple):
+    """Where an account's sums go in the general ledger."""
+
+    gl_code: str
+    asset: str
+
+
+@dataclass(slots=True)
+class DaySums:
+    """Debits and credits of settled postings, by account and day and by GL account and day.
+
+    A value of ``accounts`` is [debit, credit, first seq, last seq], of ``gl`` [debit, credit]; all positive.
+    """
+
+    accounts: dict[AccountDayKey, list[int]] = field(default_factory=dict)
+    gl: dict[GlDayKey, list[int]] = field(default_factory=dict)
+
+    def add(self, recorded: Recorded, gl_accounts: Mapping[int, GlAccount]) -> None:
+        """Add the settled postings of one transaction. ``gl_accounts`` is by account id."""
+        entry, postings = recorded
+        if not postings:
+            return
+        day = business_date(entry.effective_time)
+        recorded_day = business_date(entry.recorded_time)
+        seq, basis = entry.seq, entry.basis
+        for account_id, _, layer, amount, _, _ in postings:
+            if layer != Layer.SETTLED:
+                continue
+            debit, credit = (-amount, 0) if amount < 0 else (0, amount)
+            sums = self.accounts.get(key := AccountDayKey(account_id, day))
+            if sums is None:
+                self.accounts[key] = [debit, credit, seq, seq]
+            else:
+                sums[0] += debit
+                sums[1] += credit
+                sums[3] = seq
+            gl_code, asset = gl_accounts[account_id]
+            gl_sums = self.gl.setdefault(GlDayKey(gl_code, asset, basis, day, recorded_day), [0, 0])
+            gl_sums[0] += debit
+            gl_sums[1] += credit

@@ -1,0 +1,1 @@
+"""The ledger's tables: functions over a connection, each beside its named statement. They neither commit nor catch."""

@@ -1,0 +1,190 @@
+"""Transactions, their postings, holds and reversals."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from services.common.runtime.database import Connection, load_queries
+from services.ledger.domain.batch import Changes
+from services.ledger.domain.book import Book, Frozen
+from services.ledger.domain.journal import Entry, Posting
+
+QUERIES: Final = load_queries(__package__, "transactions.sql")
+
+_POSTING_COLUMNS: Final = Posting._fields
+_ACCOUNT_COLUMNS: Final = (
+    "account_id",
+    "shard_id",
+    "open_seq",
+    "name",
+    "asset",
+    "floor",
+    "gl_code",
+    "open_time",
+)
+_BALANCE_COLUMNS: Final = ("account_id", "posted", "pending_out", "pending_in", "floor")
+_HOLD_COLUMNS: Final = ("transaction_id", "shard_id", "expire_time", "state", "resolve_seq")
+_REVERSAL_COLUMNS: Final = ("transaction_id", "shard_id", "reversal_seq")
+
+
+class Target(NamedTuple):
+    """A transaction that a command names, with what became of it. ``state`` is None when it is no hold."""
+
+    transaction_id: UUID
+    seq: int
+    kind: int
+    basis: int
+    expire_time: datetime | None
+    state: int | None
+    resolve_seq: int | None
+    reversal_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueHold:
+    """An open hold whose time is over."""
+
+    hold_id: UUID
+    expire_time: datetime
+
+
+async def frozen_outcomes(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Frozen]:
+    """Find which ids are decided already, and how."""
+    rows = await conn.fetch(QUERIES["frozen_outcomes"], ids)
+    return {row[0]: Frozen(row[1], row[2], row[3], row[4]) for row in rows}
+
+
+async def load_targets(
+    conn: Connection, shard_id: int, ids: Collection[UUID]
+) -> list[tuple[Target, list[Posting]]]:
+    """Read the accepted transactions among these ids, each with its postings."""
+    rows = await conn.fetch(QUERIES["targets"], list(ids), shard_id)
+    targets = [Target(*row) for row in rows]
+    by_seq = await postings_of(conn, shard_id, [target.seq for target in targets])
+    return [(target, by_seq.get(target.seq, [])) for target in targets]
+
+
+async def postings_of(
+    conn: Connection, shard_id: int, seqs: Sequence[int]
+) -> Mapping[int, list[Posting]]:
+    """Read postings by their transactions' numbers, each list in canonical order."""
+    if not seqs:
+        return {}
+    rows = await conn.fetch(QUERIES["postings_of"], shard_id, seqs)
+    return group_postings(Posting(*row) for row in rows)
+
+
+def group_postings(postings: Iterable[Posting]) -> dict[int, list[Posting]]:
+    """Group postings in the journal's order by their transactions' numbers."""
+    return {seq: list(group) for seq, group in groupby(postings, key=lambda p: p.seq)}
+
+
+async def find_transaction(conn: Connection, transaction_id: UUID) -> Entry | None:
+    """Read a recorded transaction, accepted or refused."""
+    row = await conn.fetchrow(QUERIES["transaction_by_id"], transaction_id)
+    return Entry(*row) if row else None
+
+
+async def holds_due(conn: Connection, shard_id: int, *, now: datetime, limit: int) -> list[DueHold]:
+    """Read open holds whose time is over, the earliest first."""
+    rows = await conn.fetch(QUERIES["holds_due"], shard_id, now, limit)
+    return [DueHold(row[0], row[1]) for row in rows]
+
+
+async def insert_journal(conn: Connection, changes: Changes) -> None:
+    """Add a batch's openings, transactions and postings to the journal."""
+    if changes.opened:
+        await conn.copy_records_to_table(
+            "account",
+            records=[
+                (
+                    a.account_id,
+                    a.shard_id,
+                    a.open_seq,
+                    a.name,
+                    a.asset,
+                    a.floor,
+                    a.gl_code,
+                    a.open_time,
+                )
+                for a in changes.opened
+            ],
+            columns=_ACCOUNT_COLUMNS,
+        )
+    if changes.entries:
+        await conn.copy_records_to_table(
+            "transaction", records=changes.entries, columns=Entry._fields
+        )
+    if changes.postings:
+        await conn.copy_records_to_table(
+            "posting", records=changes.postings, columns=_POSTING_COLUMNS
+        )
+
+
+async def save_holds(conn: Connection, book: Book) -> None:
+    """Write the holds that a batch made and ended, and what it reversed."""
+    if book.new_holds:
+        await conn.copy_records_to_table(
+            "hold",
+            records=[
+                (h.hold_id, book.shard_id, h.expire_time, h.state, h.resolve_seq)
+                for h in book.new_holds
+            ],
+            columns=_HOLD_COLUMNS,
+        )
+    made_here = {hold.hold_id for hold in book.new_holds}
+    ended = [hold for hold in book.ended_holds if hold.hold_id not in made_here]
+    if ended:
+        status = await conn.execute(
+            QUERIES["end_holds"],
+            [hold.hold_id for hold in ended],
+            [hold.state for hold in ended],
+            [hold.resolve_seq for hold in ended],
+        )
+        assert status == f"UPDATE {len(ended)}", "only open holds end, and each once"
+    if book.reversals:
+        await conn.copy_records_to_table(
+            "reversal",
+            records=[(target, book.shard_id, seq) for target, seq in book.reversals],
+            columns=_REVERSAL_COLUMNS,
+        )
+
+
+async def save_sums(conn: Connection, book: Book, changes: Changes) -> None:
+    """Write the balances, day sums and totals that a batch changed. Assumes the caller's locks."""
+    opened_ids = {account.account_id for account in changes.opened}
+    if opened_ids:
+        states = (s for s in book.accounts.values() if s.account is not None)
+        await conn.copy_records_to_table(
+            "account_balance",
+            records=[
+                (s.account.account_id, s.posted, s.pending_out, s.pending_in, s.account.floor)
+                for s in states
+                if s.account is not None and s.account.account_id in opened_ids
+            ],
+            columns=_BALANCE_COLUMNS,
+        )
+    changed = [
+        (s.account.account_id, s.posted, s.pending_out, s.pending_in)
+        for s in changes.changed
+        if s.account is not None and s.account.account_id not in opened_ids
+    ]
+    accepted = len(changes.entries) - changes.refusals
+    totals = [len(opened_ids), accepted, changes.refusals, len(changes.postings)]
+    updated = await conn.fetchval(
+        QUERIES["save_sums"],
+        book.shard_id,
+        totals,
+        *_columns(changed, 4),
+        *_columns([(*key, *sums) for key, sums in changes.days.accounts.items()], 6),
+        *_columns([(*key, *sums) for key, sums in changes.days.gl.items()], 7),
+    )
+    assert updated == len(changed), "every locked balance is there"
+
+
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    """Turn rows into columns, which is what arrays of a statement take."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * width
