@@ -1,0 +1,8 @@
+"""``python -m services.wallet serve | migrate``."""
+
+from services.common.runtime.command import run_service
+from services.wallet.config import Settings
+from services.wallet.main import migrate, serve
+
+if __name__ == "__main__":
+    run_service(Settings, service="wallet", serve=serve, migrate=migrate)

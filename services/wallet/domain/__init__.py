@@ -1,0 +1,1 @@
+"""The rules: checkouts, payments, legs and refunds are decided here, purely."""

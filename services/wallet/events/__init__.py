@@ -1,0 +1,1 @@
+"""Facts of other services, one handler an event; none is consumed yet."""

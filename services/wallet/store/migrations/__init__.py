@@ -1,0 +1,1 @@
+"""The schema, forward only; the shared journal is the first of it."""

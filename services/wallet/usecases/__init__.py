@@ -1,0 +1,1 @@
+"""What the wallet can be asked to do, one module each."""
