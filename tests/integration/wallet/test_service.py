@@ -28,12 +28,11 @@ NEW_YEAR = datetime(2017, 1, 1, tzinfo=UTC)
 @pytest.fixture
 async def wallet_database(postgres: Postgres) -> TestDatabase:
     """Make a database of the wallet's that ``migrate`` has brought up to date."""
-    template = await postgres.create_template(
+    return await postgres.create_template(
         f"wallet_{os.urandom(4).hex()}",
         package="services.wallet.store.migrations",
         journal="facts",
     )
-    return template
 
 
 @asynccontextmanager
