@@ -38,7 +38,7 @@ EXIT_IMPOSSIBLE: Final = 2
 """The command could not do its work at all."""
 
 OWN_PACKAGES: Final = ("services", "deploy", "cagnotte", "buf")
-EXPECTED_ERRORS: Final = ("AuditError", "ReplayError")
+EXPECTED_ERRORS: Final = frozenset({"AuditError", "ReplayError"})
 """What the auditor and the simulator raise when they cannot work; the message says why."""
 
 Folder = Annotated[
@@ -164,6 +164,7 @@ def verify(folder: Folder = None, wait: WaitSeconds = 30.0, *, as_json: JsonFlag
 def demo(
     folder: Folder = None,
     baskets: Baskets = DEMO_BASKETS,
+    wait: WaitSeconds = 30.0,
     *,
     all_baskets: AllBaskets = False,
     json_file: JsonFile = None,
@@ -176,9 +177,9 @@ def demo(
     with demo_stack(folder, keep=keep, report=console.print) as paths:
         info = _info(paths)
         report = _replay(info, None if all_baskets else baskets, console)
-        verified = _verify(info, 30.0, console)
-        _show_replay(report.with_verify(ok=verified.ok), console, json_file)
-    if not (report.ok and verified.ok):
+        report = report.with_verify(ok=_verify(info, wait, console).ok)
+        _show_replay(report, console, json_file)
+    if not report.ok:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -189,8 +190,7 @@ def main() -> None:
 
 
 def _replay(info: "StackInfo", baskets: int | None, console: Console) -> "ReplayReport":
-    from services.simulator.options import ReplayOptions
-    from services.simulator.replay import run_replay
+    from services.simulator.replay import ReplayOptions, run_replay
     from services.simulator.stack import Endpoints
 
     endpoints = Endpoints(
@@ -262,7 +262,7 @@ def _plain_errors() -> Iterator[None]:
         )
     except Exception as error:
         # Told apart by name: their modules are imported only by the commands that need them.
-        if type(error).__name__ not in EXPECTED_ERRORS:
+        if EXPECTED_ERRORS.isdisjoint(kind.__name__ for kind in type(error).__mro__):
             raise
         _fail(str(error))
 

@@ -43,7 +43,7 @@ def show_ready(console: Console, paths: StackPaths, state: StackState) -> None:
 
 def show_status(console: Console, parts: Sequence[PartStatus], *, paths: StackPaths) -> None:
     """Show the parts of a stack as they are."""
-    if not parts:
+    if all(part.pid is None for part in parts):
         console.print(f"The stack in {paths.root} is stopped. `{_command('up', paths)}` starts it.")
         return
     table = Table()

@@ -108,7 +108,8 @@ class _Stack:
         await asyncio.gather(*(part.stop() for part in services))
         for part in reversed(parts):
             await part.stop()
-        save_state(self._paths, self._state.with_parts((), ready=False))
+        stopped = tuple(PartState(part.spec.name, part.spec.address, None) for part in parts)
+        save_state(self._paths, self._state.with_parts(stopped, ready=False))
 
     async def _start(self) -> None:
         paths, state = self._paths, self._state
