@@ -1,0 +1,22 @@
+-- relay_stands_at_head --
+SELECT coalesce(bool_and(head.seq = coalesce(cursor.seq, 0)), true)
+  FROM shard_head AS head
+  LEFT JOIN relay_cursor AS cursor ON cursor.shard_id = head.shard_id;
+
+-- newest_facts --
+SELECT event_id, event_type, seq, payload
+  FROM fact
+ WHERE shard_id = $1
+   AND event_type = ANY($2::smallint[])
+ ORDER BY seq DESC
+ LIMIT $3;
+
+-- shards --
+SELECT shard_id
+  FROM shard_head
+ ORDER BY shard_id;
+
+-- known_transactions --
+SELECT count(*)
+  FROM transaction
+ WHERE transaction_id = ANY($1::uuid[]);

@@ -1,0 +1,96 @@
+"""The ledger's own journal: account openings and transactions with their postings, in order."""
+
+import struct
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
+
+from services.auditor.facts import audit_relay, stored_blocks, stored_heads
+from services.auditor.journal import ChainAudit, JournalFact
+from services.auditor.merge import merge
+from services.auditor.parallel import Sources
+from services.auditor.report import Check
+from services.auditor.schema import ServiceSchema, audit_schema
+from services.auditor.snapshot import batches, reading
+from services.auditor.tally import Listener
+from services.common.runtime.database import Connection, load_queries
+from services.ledger.domain.account import Account
+from services.ledger.domain.journal import Entry, Posting, Recorded, canonical_bytes
+
+QUERIES: Final = load_queries(__package__, "ledger_journal.sql")
+
+
+SCHEMA: Final = ServiceSchema(
+    "ledger", journal="own", append_only=("account", "transaction", "posting", "reversal", "block")
+)
+
+
+class Place(NamedTuple):
+    """Where a fact stands: sorts the three tables of the journal into one."""
+
+    shard_id: int
+    seq: int
+
+
+async def audit_ledger_journal(sources: Sources, listener: Listener) -> list[Check]:
+    """Prove the ledger's hash chain from the canonical bytes of what its tables say now."""
+    async with reading(sources.ledger) as conn:
+        audit = ChainAudit("ledger", listener=listener)
+        checks = await audit.run(
+            _canonical_facts(conn), stored_blocks(conn), await stored_heads(conn)
+        )
+        return [
+            *checks,
+            await audit_relay(conn, "ledger", listener=listener),
+            await audit_schema(conn, SCHEMA, listener=listener),
+        ]
+
+
+async def _canonical_facts(conn: Connection) -> AsyncIterator[JournalFact]:
+    """Stream openings and transactions in the order of their numbers.
+
+    A number that is used twice comes twice, and postings without a transaction come alone: both
+    break the sequence.
+    """
+    async for place, account, recorded in merge(_openings(conn), _transactions(conn)):
+        if account is not None:
+            yield JournalFact(place.shard_id, place.seq, _bytes(account))
+        if recorded is not None:
+            yield JournalFact(place.shard_id, place.seq, _bytes(recorded))
+
+
+def _bytes(fact: Account | Recorded) -> bytes:
+    """Render what was hashed; a row that has no canonical form was never hashed."""
+    try:
+        return canonical_bytes(fact)
+    except (struct.error, AssertionError):
+        return b"no canonical form"
+
+
+async def _openings(conn: Connection) -> AsyncIterator[tuple[Place, Account]]:
+    """Stream the accounts in the order in which they were opened."""
+    async for rows in batches(conn, QUERIES["openings"]):
+        for row in rows:
+            account = Account(*row)
+            yield Place(account.shard_id, account.open_seq), account
+
+
+async def _transactions(conn: Connection) -> AsyncIterator[tuple[Place, Recorded]]:
+    """Stream the transactions with the postings of their number, by account, then layer."""
+    postings = _postings(conn)
+    ahead = await anext(postings, None)
+    async for rows in batches(conn, QUERIES["transactions"]):
+        for row in rows:
+            entry = Entry(*row)
+            place = (entry.shard_id, entry.seq)
+            own: list[Posting] = []
+            while ahead is not None and (ahead.shard_id, ahead.seq) <= place:
+                own.append(ahead)
+                ahead = await anext(postings, None)
+            yield Place(*place), Recorded(entry, own)
+
+
+async def _postings(conn: Connection) -> AsyncIterator[Posting]:
+    """Stream the postings in the order of the journal."""
+    async for rows in batches(conn, QUERIES["postings"]):
+        for row in rows:
+            yield Posting(*row)

@@ -1,0 +1,192 @@
+"""The facts of one subject folded again, and every ticket decided again.
+
+A subject is a member, a ticket without one, or a programme's version. Its facts, in their order,
+give all its rows. A ticket is more than folded: from the kept content and the programmes known
+by then it is decided once more, and the facts and the decision must come out byte by byte.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from google.protobuf.message import DecodeError
+
+from services.common.kernel.errors import DomainError
+from services.points.codec.decision import keep_decision
+from services.points.codec.event import render_event
+from services.points.codec.journal import parse_event
+from services.points.codec.ticket import parse_content
+from services.points.domain.batch import Batch, PublishedProgramme
+from services.points.domain.command import RecordTicket
+from services.points.domain.event import (
+    CardLinked,
+    Event,
+    MemberEnrolled,
+    TicketConflicted,
+    TicketRecorded,
+)
+from services.points.domain.recording import decide_ticket
+from services.points.domain.ticket import TicketLimits
+
+ANY_TIME: Final = TicketLimits(
+    future_tolerance=timedelta(days=36_500), age_max=timedelta(days=36_500)
+)
+"""A recorded ticket was in time by the settings of its day, which nobody has kept."""
+
+UNREADABLE: Final = (DomainError, DecodeError, ValueError, KeyError, AssertionError)
+"""What reading or folding a fact that was tampered with can raise."""
+
+
+class FactRow(NamedTuple):
+    """A fact as stored."""
+
+    seq: int
+    event_id: UUID
+    event_type: int
+    payload: bytes
+
+
+class Kept(NamedTuple):
+    """What a table keeps of a ticket beside its fact: both are hashed in the fact."""
+
+    content: bytes
+    decision: bytes
+
+
+class KnownProgramme(NamedTuple):
+    """A published version and the number of its fact: tickets before it did not know it."""
+
+    seq: int
+    published: PublishedProgramme
+
+
+class SubjectFold:
+    """Folds one subject's facts; the offenders it yields are sentences."""
+
+    def __init__(self, shard_id: int, programmes: Sequence[KnownProgramme]) -> None:
+        """Start without any row; ``programmes`` are all versions of the subject's shard."""
+        self.shard_id = shard_id
+        self._programmes = programmes
+        self._due: deque[tuple[int, bytes]] = deque()
+        self.batch = Batch()
+        self.tickets: list[TicketRecorded] = []
+        self.conflicts: list[TicketConflicted] = []
+        self.card_times: dict[str, datetime] = {}
+
+    def fold(
+        self,
+        facts: Sequence[FactRow],
+        tickets: Mapping[UUID, Kept],
+        conflicts: Mapping[tuple[UUID, bytes], bytes],
+    ) -> Iterator[str]:
+        """Fold facts in their order; tickets are by id, conflicts by id and content hash."""
+        for fact in facts:
+            try:
+                yield from self._apply(fact, tickets, conflicts)
+            except UNREADABLE as error:
+                yield f"fact seq {fact.seq} does not fold: {type(error).__name__}: {error}"
+        for event_type, _ in self._due:
+            yield f"a fact of type {event_type} that a ticket caused is missing"
+
+    def _apply(
+        self,
+        fact: FactRow,
+        tickets: Mapping[UUID, Kept],
+        conflicts: Mapping[tuple[UUID, bytes], bytes],
+    ) -> Iterator[str]:
+        """Fold one fact: what a ticket caused is already applied and must only be there."""
+        if self._due:
+            if self._due.popleft() != (fact.event_type, fact.payload):
+                yield f"fact seq {fact.seq} is not what its ticket caused"
+            return
+        event = parse_event(fact.event_type, fact.payload)
+        if event.stamp.event_id != fact.event_id:
+            yield f"fact seq {fact.seq} carries another event id than its row"
+        match event:
+            case TicketRecorded():
+                self.tickets.append(event)
+                yield from self._decide_again(fact, event, tickets.get(event.ticket_id))
+            case TicketConflicted():
+                self.conflicts.append(event)
+                content = conflicts.get((event.ticket_id, event.other_content_hash))
+                yield from self._conflict_again(fact, event, content)
+            case _:
+                self._note_cards(event)
+                self.batch.record(event)
+                self.batch.events.clear()
+
+    def _note_cards(self, event: Event) -> None:
+        """Remember when each card was linked."""
+        match event:
+            case MemberEnrolled():
+                for card_number in event.card_numbers:
+                    self.card_times[card_number] = event.stamp.occur_time
+            case CardLinked():
+                self.card_times[event.card_number] = event.stamp.occur_time
+            case _:
+                pass
+
+    def _decide_again(
+        self, fact: FactRow, event: TicketRecorded, kept: Kept | None
+    ) -> Iterator[str]:
+        """Decide a ticket from its content; without it its earning is folded as recorded."""
+        if kept is None:
+            yield f"the ticket of fact seq {fact.seq} is not kept"
+            return
+        caused = self._decide(event.request_id, event, kept.content, known_before=fact.seq)
+        if not caused or caused[0] != (fact.event_type, fact.payload):
+            yield f"the ticket of fact seq {fact.seq} is decided differently from its content"
+        self._due.extend(caused[1:])
+        # The fact holds the hash of the decision that was just made again.
+        if self._decision_of(event) != kept.decision:
+            yield f"the ticket of fact seq {fact.seq} keeps another decision"
+
+    def _conflict_again(
+        self, fact: FactRow, event: TicketConflicted, content: bytes | None
+    ) -> Iterator[str]:
+        """Decide a conflict from the other content."""
+        if content is None:
+            yield f"the conflicting content of fact seq {fact.seq} is not kept"
+            return
+        caused = self._decide(event.request_id, event, content, known_before=fact.seq)
+        if caused != [(fact.event_type, fact.payload)]:
+            yield f"the conflict of fact seq {fact.seq} is decided differently from its content"
+
+    def _decide(
+        self,
+        request_id: UUID,
+        event: TicketRecorded | TicketConflicted,
+        content: bytes,
+        *,
+        known_before: int,
+    ) -> list[tuple[int, bytes]]:
+        """Run the service's own decision, and give the facts it makes as type and bytes."""
+        command = RecordTicket(
+            event_id=event.stamp.event_id,
+            trace_parent=event.stamp.trace_parent,
+            request_id=request_id,
+            ticket=parse_content(content),
+            content=content,
+            content_hash=sha256(content).digest(),
+        )
+        batch = self.batch
+        batch.programmes = self._known(before=known_before)
+        decide_ticket(
+            batch, command, now=event.stamp.record_time, limits=ANY_TIME, keep=keep_decision
+        )
+        made = [render_event(event) for event in batch.events]
+        for gathered in (batch.events, batch.new_tickets, batch.new_conflicts):
+            gathered.clear()
+        return made
+
+    def _decision_of(self, event: TicketRecorded) -> bytes:
+        """Give the decision that was just made."""
+        known = self.batch.tickets.get(event.key)
+        return known.decision if known else b""
+
+    def _known(self, *, before: int) -> list[PublishedProgramme]:
+        """Give the programmes that were published before a fact."""
+        return [known.published for known in self._programmes if known.seq < before]

@@ -1,0 +1,84 @@
+-- Everything in the order of its subject: a member, a ticket without one, or a programme's
+-- version. The tables come without regard to the shard, which is compared as a column: a row in
+-- a wrong shard is a wrong row.
+
+-- facts --
+SELECT subject, shard_id, seq, event_id, event_type, payload
+  FROM fact
+ ORDER BY subject, seq;
+
+-- members --
+SELECT member_id AS subject, member_id, shard_id, customer_id, enrol_time, enrolment_hash,
+       card_count
+  FROM member
+ ORDER BY subject;
+
+-- cards --
+SELECT member_id AS subject, card_number, shard_id, link_time
+  FROM card
+ ORDER BY subject;
+
+-- balances --
+SELECT member_id AS subject, currency, shard_id, available, held
+  FROM member_balance
+ ORDER BY subject;
+
+-- lots --
+SELECT member_id AS subject, lot_id, shard_id, currency, earned, remaining, held, earn_time,
+       expire_time, source_event_id, programme_id, programme_version, rule_id
+  FROM lot
+ ORDER BY subject;
+
+-- holds --
+SELECT member_id AS subject, hold_id, shard_id, currency, quantity, spent_quantity, expire_time,
+       state
+  FROM loyalty_hold
+ ORDER BY subject;
+
+-- hold_lots --
+-- By the member of their hold; without one they stand alone.
+SELECT coalesce(hold.member_id, part.hold_id) AS subject, part.hold_id, part.place, part.shard_id,
+       part.lot_id, part.quantity, part.expire_time
+  FROM hold_lot AS part
+  LEFT JOIN loyalty_hold AS hold
+    ON hold.shard_id = part.shard_id AND hold.hold_id = part.hold_id
+ ORDER BY subject;
+
+-- tickets --
+SELECT coalesce(member_id, ticket_id) AS subject, store_id, business_date, till_id, sequence, kind,
+       shard_id, ticket_id, event_id, request_id, member_id, checkout_id, occur_time, record_time,
+       total_minor, content_hash, content, decision
+  FROM ticket
+ ORDER BY subject;
+
+-- conflicts --
+-- By the subject of the ticket that was there first.
+SELECT coalesce(ticket.member_id, other.ticket_id) AS subject, other.ticket_id, other.content_hash,
+       other.shard_id, other.event_id, other.request_id, other.record_time, other.content
+  FROM ticket_conflict AS other
+  LEFT JOIN ticket
+    ON ticket.shard_id = other.shard_id AND ticket.ticket_id = other.ticket_id
+ ORDER BY subject;
+
+-- programmes --
+SELECT programme_id, version, shard_id, effective_from, content, publish_time
+  FROM programme
+ ORDER BY programme_id, version;
+
+-- published --
+SELECT shard_id, seq, payload
+  FROM fact
+ WHERE event_type = $1
+ ORDER BY shard_id, seq;
+
+-- count_holds --
+SELECT count(*)
+  FROM loyalty_hold;
+
+-- holds_overdue --
+-- The newest time that the journal knows is the service's clock at its last batch; the sweep may
+-- be late by the tolerance and no more.
+SELECT format('hold %s is open and expired at %s', hold_id, expire_time) AS offender
+  FROM loyalty_hold
+ WHERE state = 1
+   AND expire_time + interval '1 hour' < (SELECT max(recorded_time) FROM block);

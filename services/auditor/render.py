@@ -1,0 +1,57 @@
+"""Showing an audit on a terminal: rows covered while it runs, verdicts when it is done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from services.auditor.report import Check, VerifyReport
+from services.auditor.tally import Listener
+from services.auditor.tally import Progress as Covered
+
+
+@contextmanager
+def shown_progress(console: Console) -> Iterator[Listener]:
+    """Show one line that moves while the audit runs, and leave nothing behind."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("verify"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f} rows"),
+        TextColumn("{task.description}", style="dim"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def listen(covered: Covered) -> None:
+            bar.update(task, advance=covered.rows, description=covered.check)
+
+        yield listen
+
+
+def render_report(report: VerifyReport) -> Table:
+    """Return a table of verdicts: the check, its rows, and what it proved or who broke it."""
+    verdict = (
+        "every check passed"
+        if report.ok
+        else f"{len(report.failed())} of {len(report.checks)} checks FAILED"
+    )
+    table = Table(title=f"verify: {verdict}", title_style="bold green" if report.ok else "bold red")
+    table.add_column("")
+    table.add_column("check", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("detail", overflow="fold")
+    for check in report.checks:
+        mark = Text("ok", style="green") if check.ok else Text("FAIL", style="bold red")
+        table.add_row(mark, check.name, f"{check.checked:,}", _detail(check))
+    return table
+
+
+def _detail(check: Check) -> Text:
+    """Return a check's detail and further offenders, a line each, never read as markup."""
+    lines = [check.detail, *(f"· {offender}" for offender in check.offenders[1:])]
+    return Text("\n".join(lines))

@@ -1,0 +1,95 @@
+"""The audit as a whole: wait for events in flight, freeze the databases, run the parts."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from services.auditor.booking import Booking
+from services.auditor.books import audit_books
+from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
+from services.auditor.inflight import wait_for_books
+from services.auditor.ledger_journal import audit_ledger_journal
+from services.auditor.ledger_state import audit_ledger_state
+from services.auditor.lots import audit_lots
+from services.auditor.parallel import AuditError, Part, Sources, run_parts
+from services.auditor.points_members import audit_points_members
+from services.auditor.report import VerifyReport
+from services.auditor.snapshot import UNREACHABLE, frozen
+from services.auditor.tally import Listener, ignore_progress
+from services.ledger.codec.chart import load_chart
+
+PROCESSES_MIN: Final = 2
+"""Even one core overlaps a part's waiting for PostgreSQL with another part's computing."""
+
+PARTS: Final = (
+    Part("points members", audit_points_members),
+    Part("books", audit_books),
+    Part("ledger journal", audit_ledger_journal),
+    Part("ledger state", audit_ledger_state),
+    Part("points journal", audit_points_journal),
+    Part("lots", audit_lots),
+    Part("wallet journal", audit_wallet_journal),
+)
+"""The longest first, so that the processes end together."""
+
+
+def run_verify(
+    *,
+    ledger_dsn: str,
+    points_dsn: str,
+    wallet_dsn: str | None = None,
+    progress: Listener = ignore_progress,
+    wait_seconds: float = 30.0,
+    chart_file: Path | None = None,
+) -> VerifyReport:
+    """Prove every service's promises from its database; blocks until the verdict is there.
+
+    The databases are read as their owner and never written. Events that are still on their way
+    to the ledger get ``wait_seconds`` to arrive; what has not arrived then fails the audit as
+    not yet consumed. ``chart_file`` is the ledger's chart of accounts, the delivered one without
+    it. From asynchronous code call this through ``asyncio.to_thread``.
+
+    Raises AuditError when the audit could not run, for example without a database.
+    """
+    dsns = _Dsns(ledger_dsn, points_dsn, wallet_dsn)
+    try:
+        return asyncio.run(_verify(dsns, chart_file, progress=progress, wait_seconds=wait_seconds))
+    except UNREACHABLE as error:
+        raise AuditError(f"cannot read a database: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Dsns:
+    """Where the databases are."""
+
+    ledger: str
+    points: str
+    wallet: str | None
+
+
+async def _verify(
+    dsns: _Dsns, chart_file: Path | None, *, progress: Listener, wait_seconds: float
+) -> VerifyReport:
+    """Wait, freeze, prove.
+
+    The ledger is frozen before the services whose events it books: whatever it had booked by
+    then, its cause is in the later snapshots.
+    """
+    booking = Booking(load_chart(chart_file))
+    await wait_for_books(dsns.ledger, dsns.points, booking=booking, seconds=wait_seconds)
+    async with AsyncExitStack() as stack:
+        sources = Sources(
+            ledger=await stack.enter_async_context(frozen(dsns.ledger)),
+            points=await stack.enter_async_context(frozen(dsns.points)),
+            wallet=await stack.enter_async_context(frozen(dsns.wallet)) if dsns.wallet else None,
+            chart_file=chart_file,
+        )
+        processes_max = max(PROCESSES_MIN, os.cpu_count() or 0)
+        verdicts = await asyncio.to_thread(
+            run_parts, PARTS, sources, listener=progress, processes_max=processes_max
+        )
+    return VerifyReport.of(chain.from_iterable(verdicts))

@@ -1,0 +1,93 @@
+"""Verdicts: counting them, gathering them, showing them."""
+
+from rich.console import Console
+
+from services.auditor.render import render_report, shown_progress
+from services.auditor.report import OFFENDERS_MAX, Check, VerifyReport
+from services.auditor.tally import Progress, Tally
+
+SOUND = Check("ledger.sequence", ok=True, checked=1234, detail="numbers run without a gap")
+BROKEN = Check(
+    "points.lots", ok=False, checked=7, detail="1 broken, first: lot [b]", offenders=("lot [b]",)
+)
+
+
+class TestTally:
+    """A check while it runs."""
+
+    def test_names_the_first_offenders_and_counts_the_rest(self) -> None:
+        """However much is broken, the report stays short and the count stays true."""
+        tally = Tally("ledger.sequence")
+        tally.cover(100)
+        for place in range(40):
+            tally.blame(f"seq {place}")
+
+        check = tally.close("numbers run without a gap")
+
+        assert not check.ok
+        assert check.offenders == tuple(f"seq {place}" for place in range(OFFENDERS_MAX))
+        assert check.detail == "40 broken, first: seq 0"
+        assert check.checked == 100
+
+    def test_passes_when_nobody_is_blamed(self) -> None:
+        """The detail then says what was proven."""
+        tally = Tally("ledger.sequence")
+        tally.expect(holds=True, offender="nobody")
+        assert tally.close("proven") == Check(
+            "ledger.sequence", ok=True, checked=0, detail="proven"
+        )
+
+    def test_tells_how_far_it_is(self) -> None:
+        """Small steps are told together, and the rest at the end."""
+        heard: list[Progress] = []
+        tally = Tally("ledger.sequence", listener=heard.append)
+        for _ in range(5):
+            tally.cover(300)
+        tally.close("proven")
+        assert heard == [Progress("ledger.sequence", 1_200), Progress("ledger.sequence", 300)]
+
+
+class TestVerifyReport:
+    """All verdicts of one audit."""
+
+    def test_passes_only_when_every_check_does(self) -> None:
+        """One failed check fails the audit, and an audit without checks proves nothing."""
+        assert VerifyReport.of([SOUND]).ok
+        assert not VerifyReport.of([SOUND, BROKEN]).ok
+        assert not VerifyReport.of([]).ok
+        assert VerifyReport.of([SOUND, BROKEN]).failed() == (BROKEN,)
+
+    def test_writes_exactly_the_agreed_json(self) -> None:
+        """The shape is a contract with whoever reads ``cagnotte verify --json``."""
+        assert VerifyReport.of([BROKEN]).to_json() == {
+            "ok": False,
+            "checks": [
+                {
+                    "name": "points.lots",
+                    "ok": False,
+                    "checked": 7,
+                    "detail": "1 broken, first: lot [b]",
+                }
+            ],
+        }
+
+
+class TestRenderReport:
+    """What people see."""
+
+    def test_shows_every_check_with_its_rows_and_offenders(self) -> None:
+        """Offenders are shown as they are, never read as markup."""
+        console = Console(width=120, record=True, quiet=False, file=None, force_terminal=False)
+        with console.capture() as capture:
+            console.print(render_report(VerifyReport.of([SOUND, BROKEN])))
+        text = capture.get()
+        assert "1 of 2 checks FAILED" in text
+        assert "1,234" in text
+        assert "lot [b]" in text
+
+    def test_shows_progress_and_leaves_nothing_behind(self) -> None:
+        """A console that is no terminal sees nothing of the moving line."""
+        console = Console(width=120, force_terminal=False)
+        with console.capture() as capture, shown_progress(console) as listen:
+            listen(Progress("ledger.sequence", 500))
+        assert "ledger.sequence" not in capture.get()
