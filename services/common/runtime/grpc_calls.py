@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,7 +21,7 @@ from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 from prometheus_client import Histogram
 
-from services.common.kernel.errors import DomainError, Unavailable
+from services.common.kernel.errors import DomainError, ResourceExhausted, Unavailable
 from services.common.runtime.access import AccessRule, access_rule
 from services.common.runtime.config import CallerKind, GrpcSettings
 from services.common.runtime.database import is_infrastructure_failure
@@ -79,6 +80,12 @@ log = structlog.get_logger(__name__)
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+class TooManyCalls(ResourceExhausted):
+    """As many calls are under way as the server may hold; slow down and try again."""
+
+    reason = "QUEUE_FULL"
+
+
 class DatabaseUnavailable(Unavailable):
     """The database did not answer; whether the command was recorded, a retry by id tells."""
 
@@ -115,13 +122,15 @@ def plan_method(method: MethodDescriptor, settings: GrpcSettings) -> MethodPlan:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallParts:
     """What every call of a server needs."""
 
     identity: Identity
     settings: GrpcSettings
     tracing: Tracing
+    running: int = 0
+    """Calls under way; bounded here, since gRPC's own bound costs much more for each call."""
 
 
 class Call:
@@ -152,6 +161,7 @@ class Call:
 
     async def __aenter__(self) -> Self:
         """Begin the trace; everything that may refuse comes after it, in ``admit``."""
+        self._parts.running += 1
         parent = self._metadata.get(TRACEPARENT)
         if self._parts.tracing.records:
             self._spans = ExitStack()
@@ -164,6 +174,9 @@ class Call:
 
     async def admit(self) -> None:
         """Find out who calls, whether they may, and how long it may take."""
+        calls_max = self._parts.settings.concurrent_calls_max
+        if self._parts.running > calls_max:
+            raise TooManyCalls("Too many calls are under way.", calls_max=calls_max)
         caller = self._caller = await self._authenticate()
         self._plan.access.admit(caller)
         set_current_caller(caller)
@@ -175,12 +188,12 @@ class Call:
     def check(self, request: Message) -> None:
         """Check whose data is asked for, and what the request holds."""
         assert self._caller is not None, "a request is checked after its caller"
-        for name in self._plan.id_fields:
+        self._plan.access.admit_request(self._caller, request)
+        check_request(request, self._plan.guard)
+        for name in self._plan.id_fields:  # Only now are they known to be no more than ids.
             value = getattr(request, name)
             if value:
                 self._ids[name] = str(value)
-        check_request(request, self._plan.guard)
-        self._plan.access.admit_request(self._caller, request)
 
     async def check_each(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
         """Check every message of a stream when it arrives."""
@@ -195,6 +208,7 @@ class Call:
         traceback: TracebackType | None,
     ) -> None:
         """Log and count the end, and answer a refusal or a failure with its status."""
+        self._parts.running -= 1
         if self._timeout is not None:
             try:
                 await self._timeout.__aexit__(kind, error, traceback)
@@ -239,7 +253,7 @@ class Call:
     def _finish(self, error: BaseException | None, refusal: DomainError | None) -> None:
         seconds = perf_counter() - self._begin
         code = _code_name(error, refusal, self._context)
-        CALL_SECONDS.labels(self._plan.name, code).observe(seconds)
+        _timer(self._plan.name, code).observe(seconds)
         line: dict[str, Any] = {
             "grpc_method": self._plan.name,
             "grpc_code": code,
@@ -255,6 +269,12 @@ class Call:
             log.info(_EVENT, **line)
             return
         _log_refusal(line, refusal, error)
+
+
+@cache
+def _timer(method: str, code: str) -> Histogram:
+    """Look a metric's child up once; both labels have few values."""
+    return CALL_SECONDS.labels(method, code)
 
 
 def _log_refusal(line: dict[str, Any], refusal: DomainError, error: BaseException | None) -> None:

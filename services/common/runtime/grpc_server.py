@@ -88,11 +88,7 @@ def build_server(
         for plan in (plan_method(method, settings) for method in service.descriptor.methods)
     }
     chain = CallChain(plans, identity=identity, settings=settings, tracing=tracing or Tracing())
-    server = grpc.aio.server(
-        interceptors=[chain],
-        options=_options(settings),
-        maximum_concurrent_rpcs=settings.concurrent_calls_max,
-    )
+    server = grpc.aio.server(interceptors=[chain], options=_options(settings))
     for service in services:
         service.add(service.servicer, server)
     names = ["", *(service.descriptor.full_name for service in services)]

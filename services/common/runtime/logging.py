@@ -10,15 +10,15 @@ What looks like a card number is masked all the same, and a traceback carries no
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict
 
-from services.common.kernel.pan import mask_pans
+from services.common.kernel.pan import looks_like_pan, mask_pans
 from services.common.runtime.config import LogSettings
 
 ID_FIELDS: Final = (
@@ -34,7 +34,6 @@ ID_FIELDS: Final = (
 )
 """Fields of requests that the canonical line carries: pseudonymous ids only."""
 
-_MAYBE_PAN: Final = re.compile(r"\d(?:\D?\d){12}")
 _LIBRARY_LEVEL: Final = logging.WARNING
 _encode: Final[Callable[[Any], str]] = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False
@@ -48,16 +47,9 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
     """
     output = sys.stderr if stream is None else stream
     level = logging.getLevelNamesMapping()[settings.level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        _Stamp(service),
-        structlog.processors.ExceptionRenderer(
-            structlog.tracebacks.ExceptionDictTransformer(show_locals=False, use_rich=False)
-        ),
-        mask_card_numbers,
-    ]
+    render = LineRenderer(service)
     structlog.configure(
-        processors=[*shared, render_line],
+        processors=[render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
@@ -65,57 +57,55 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
     handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _render_foreign,
-            ],
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, _LIBRARY_LEVEL), force=True)
     logging.captureWarnings(True)
 
 
-class _Stamp:
-    """Adds when, how bad and which service; in one step, since every line pays for it."""
+class LineRenderer:
+    """Renders an event as one line of JSON.
+
+    All in one processor and with one look for card numbers, at the rendered line: every
+    call pays for it.
+    """
 
     def __init__(self, service: str) -> None:
+        """Take the name that every line of this process carries."""
         self._service = service
-        self._time = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
+        self._render_exception = structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False, use_rich=False)
+        )
 
-    def __call__(self, logger: Any, method: str, event: EventDict) -> EventDict:
-        event["level"] = method
-        event["service"] = self._service
-        return self._time(logger, method, event)
-
-
-def mask_card_numbers(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Mask what looks like a card number in every string of a line, however deep."""
-    for key, value in event.items():
-        if type(value) in {int, float, bool}:
-            continue
-        event[key] = _masked(value)
-    return event
-
-
-def render_line(_logger: Any, _method: str, event: EventDict) -> str:
-    """Render one line of JSON, with its end."""
-    return _encode(event) + "\n"
+    def __call__(self, logger: Any, method: str, event: EventDict) -> str:
+        """Give the line, without its end."""
+        if "exc_info" in event:
+            event = self._render_exception(logger, method, event)
+        line = {
+            "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "level": method,
+            "service": self._service,
+            **structlog.contextvars.get_contextvars(),
+            **event,
+        }
+        text = _encode(line)
+        return _encode(masked(line)) if looks_like_pan(text) else text
 
 
-def _render_foreign(_logger: Any, _method: str, event: EventDict) -> str:
-    return _encode(event)
-
-
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
+    """Mask what looks like a card number in every text of a line, however deep."""
     match value:
         case str():
-            return mask_pans(value) if _MAYBE_PAN.search(value) is not None else value
+            return mask_pans(value)
         case dict():
-            return {key: _masked(item) for key, item in value.items()}
+            return {key: masked(item) for key, item in value.items()}
         case list() | tuple():
-            return [_masked(item) for item in value]
-        case None | int() | float():
+            return [masked(item) for item in value]
+        case int():
+            return masked(str(value)) if looks_like_pan(str(value)) else value
+        case None | float():
             return value
         case _:
-            return _masked(str(value))
+            return mask_pans(str(value))
