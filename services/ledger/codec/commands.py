@@ -181,6 +181,15 @@ def parse_time(message: Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
 
 
+def parse_as_of(message: Timestamp, *, path: str) -> datetime:
+    """Parse the time of a question about the past.
+
+    Raises:
+        InvalidCommand: no book can know of that time.
+    """
+    return _time(message, path)
+
+
 def parse_date(text: str, *, path: str) -> date | None:
     """Parse a business day, or None for an empty text.
 

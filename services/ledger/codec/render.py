@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -94,4 +95,61 @@ def _entry(entry: Entry) -> ledger_pb2.Transaction:
         reference=entry.reference,
         target_id=str(entry.target_id) if entry.target_id else "",
         expire_time=render_time(entry.expire_time) if entry.expire_time else None,
+    )
+
+
+def render_balance(
+    account: Account,
+    *,
+    posted: int,
+    pending_out: int,
+    pending_in: int,
+    available: int | None,
+    seq: int,
+) -> ledger_pb2.Balance:
+    """Render an account's balances."""
+    return ledger_pb2.Balance(
+        account=account.name,
+        asset=account.asset,
+        posted=posted,
+        pending_out=pending_out,
+        pending_in=pending_in,
+        available=available,
+        seq=seq,
+    )
+
+
+def render_statement_line(
+    posting: PostingRecord,
+    account: Account,
+    *,
+    transaction_id: UUID,
+    effective_time: datetime,
+    recorded_time: datetime,
+    purpose: str,
+    reference: str,
+) -> ledger_pb2.StatementLine:
+    """Render one line of a statement."""
+    return ledger_pb2.StatementLine(
+        transaction_id=str(transaction_id),
+        seq=posting.seq,
+        effective_time=render_time(effective_time),
+        recorded_time=render_time(recorded_time),
+        purpose=purpose,
+        reference=reference,
+        posting=render_posting(posting, account),
+    )
+
+
+def render_trial_balance_line(
+    *, gl_code: str, label: str, asset: str, basis: int, debit: int, credit: int
+) -> ledger_pb2.TrialBalanceLine:
+    """Render one line of the trial balance."""
+    return ledger_pb2.TrialBalanceLine(
+        gl_code=gl_code,
+        label=label,
+        asset=asset,
+        basis=ledger_pb2.Basis.ValueType(basis),
+        debit=debit,
+        credit=credit,
     )

@@ -72,8 +72,8 @@ def account_id_of(*, shard_id: int, open_seq: int) -> int:
 class AccountState:
     """The balances of one account inside a batch: the fold's working copy of a locked row.
 
-    ``account`` is None while the account is only planned: a command names it, a pattern of the chart describes it, and it
-    opens when the command is accepted.
+    ``account`` is None while the account is only planned: a command names it, a pattern of the chart describes it,
+    and it opens when the command is accepted.
     """
 
     __slots__ = ("account", "pending_in", "pending_out", "posted", "spec")

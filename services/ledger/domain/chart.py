@@ -67,8 +67,8 @@ class LoyaltyAccounts:
 class Chart:
     """A chart of accounts.
 
-    ``labels`` names each GL account by its code; ``vat_lines`` is by rate in basis points; ``tenders`` gives each kind of
-    tender the path of its account, with ``{store}``; ``reductions`` are the kinds that lower the price instead, into
+    ``labels`` names each GL account by its code; ``vat_lines`` is by rate in basis points; ``tenders`` gives each kind
+    of tender the path of its account, with ``{store}``; ``reductions`` are the kinds that lower the price instead, into
     ``reduction_account``; ``loyalty`` is by currency (``POINTS``, ``KITTY``).
     """
 

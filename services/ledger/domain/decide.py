@@ -1,7 +1,8 @@
 """The fold: decides one command after the other against a book.
 
-Everything that the ledger refuses or does is here. It is deterministic: the same commands over an equal book, at the same
-``now``, give the same outcomes and the same book. A refusal changes nothing but its own stored outcome.
+Everything that the ledger refuses or does is here and in ``plans``. It is deterministic: the same commands over an
+equal book, at the same ``now``, give the same outcomes and the same book. A refusal changes nothing but its own stored
+outcome.
 """
 
 from collections.abc import Sequence
@@ -124,7 +125,7 @@ def _accept(
     for movement in plan:
         _apply(book, movement, seq, postings)
     postings.sort()
-    basis = command.basis
+    basis: int = command.basis
     if command.kind is not Kind.POSTED:
         basis = _note_target(book, command, plan, seq)
     return _record(book, command, postings, status=ACCEPTED, basis=basis, now=now)

@@ -7,7 +7,8 @@ anywhere. All integers are big-endian; a text is its UTF-8 length (u16) and its 
 - transaction: u8 1 ‖ u64 seq ‖ 16 id ‖ u8 kind ‖ u16 status ‖ u8 basis ‖ time effective ‖ time recorded ‖ time expire ‖
   16 target ‖ 16 request hash ‖ text purpose ‖ text reference ‖ u16 count ‖ for each posting, by account id then layer:
   i64 account id ‖ u8 layer ‖ i64 amount ‖ i64 balance after
-- opening: u8 2 ‖ u64 seq ‖ i64 account id ‖ time opened ‖ u8 has floor ‖ i64 floor ‖ text asset ‖ text GL code ‖ text name
+- opening: u8 2 ‖ u64 seq ‖ i64 account id ‖ time opened ‖ u8 has floor ‖ i64 floor ‖ text asset ‖ text GL code ‖
+  text name
 """
 
 import struct

@@ -1,8 +1,8 @@
 """Posting rules: which transaction each event of the other services becomes.
 
-Written to be read by an accountant. Each rule is a pure function from an event and the chart of accounts to one balanced
-transaction, or None when there is nothing to book. The transaction's id is the event's id, so an event that is delivered
-twice is booked once.
+Written to be read by an accountant. Each rule is a pure function from an event and the chart of accounts to one
+balanced transaction, or None when there is nothing to book. The transaction's id is the event's id, so an event that is
+delivered twice is booked once.
 
 ==================  ==============================  ======================================
 event               debit                           credit
@@ -79,8 +79,8 @@ class TicketRecorded:
 class ValueMoved:
     """Value that a member earned, spent or lost.
 
-    ``purpose`` is EARNED, SPENT or EXPIRED; ``quantities`` gives the loyalty currency's name and a positive quantity, one
-    for each lot or one for all.
+    ``purpose`` is EARNED, SPENT or EXPIRED; ``quantities`` gives the loyalty currency's name and a positive quantity,
+    one for each lot or one for all.
     """
 
     event_id: UUID

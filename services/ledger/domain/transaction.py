@@ -39,7 +39,8 @@ class Basis(IntEnum):
 class Layer(IntEnum):
     """Which of an account's three balances a posting changes.
 
-    HELD_OUT counts what open holds may take (its balance is the negative of ``pending_out``), HELD_IN what they may bring.
+    HELD_OUT counts what open holds may take (its balance is the negative of ``pending_out``), HELD_IN what they may
+    bring.
     """
 
     SETTLED = 0
@@ -83,9 +84,9 @@ class Leg(NamedTuple):
 class TransactionCommand:
     """One transaction to decide.
 
-    ``legs`` is empty for the whole of a hold or of an original. ``target_id`` names the hold to end or the transaction to
-    reverse. ``effective_time`` is None for "when it is recorded". ``request_hash`` covers the content as the caller sent
-    it and tells a retry from a reused id.
+    ``legs`` is empty for the whole of a hold or of an original. ``target_id`` names the hold to end or the transaction
+    to reverse. ``effective_time`` is None for "when it is recorded". ``request_hash`` covers the content as the caller
+    sent it and tells a retry from a reused id.
     """
 
     transaction_id: UUID

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from heapq import merge
 from typing import Final, NamedTuple
 
 from services.common.runtime.database import Connection, load_queries
@@ -57,8 +56,10 @@ async def facts_between(
     rows = await conn.fetch(QUERIES["postings_between"], *span)
     by_seq = group_postings(Posting(*row) for row in rows)
     openings = [Account(*row) for row in await conn.fetch(QUERIES["openings_between"], *span)]
-    recorded = [Recorded(entry, by_seq.get(entry.seq, [])) for entry in entries]
-    return list(merge(recorded, openings, key=fact_seq))
+    facts: list[JournalFact] = [Recorded(e, by_seq.get(e.seq, [])) for e in entries]
+    facts.extend(openings)
+    facts.sort(key=fact_seq)
+    return facts
 
 
 async def read_fact_bytes(

@@ -47,7 +47,10 @@ async def sweep_holds(
     shard_id: int,
     idle_seconds: float,
 ) -> NoReturn:
-    """Expire holds for ever. A database that is away is waited for; the exactness of expiry never hangs on this loop."""
+    """Expire holds for ever. A database that is away is waited for.
+
+    That an expired hold is never posted does not hang on this loop: the fold checks the time.
+    """
     while True:
         try:
             tried = await expire_holds(db, engine, clock, shard_id=shard_id)

@@ -2,47 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from services.common.runtime.database import Database
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import Postgres, TestDatabase
-from services.ledger.codec.chart import parse_chart
-from services.ledger.domain.batch import Result, Unit
+from services.ledger.codec.chart import load_chart
 from services.ledger.domain.chart import Chart
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.usecases.commit_batch import CommitBatch
 from services.ledger.usecases.read_accounts import ReadAccounts
 from services.ledger.usecases.read_journal import ReadJournal
-
-ROOT = Path(__file__).resolve().parents[3]
-START = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """One shard's writer and reads on a database of its own."""
-
-    database: TestDatabase
-    db: Database
-    clock: ManualClock
-    commit: CommitBatch
-    accounts: ReadAccounts
-    journal: ReadJournal
-
-    async def decide(self, *units: Unit) -> list[Result]:
-        """Commit one batch."""
-        return await self.commit(units)
+from tests.integration.ledger.writer import START, Ledger
 
 
 @pytest.fixture(scope="session")
 def chart() -> Chart:
     """Give the chart that is delivered."""
-    return parse_chart((ROOT / "deploy" / "charts" / "pcg.yaml").read_text(encoding="utf-8"))
+    return load_chart(None)
 
 
 @pytest.fixture(scope="session")

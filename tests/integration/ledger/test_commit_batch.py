@@ -1,7 +1,8 @@
 """Batches on a real database: what is written, what is refused, what stays what it was."""
 
+import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -10,8 +11,10 @@ import pytest
 from services.common.kernel.clock import system_clock
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.group_commit import GroupCommit
+from services.common.testing.postgres import TestDatabase
 from services.ledger.domain.account import AccountNotFound
 from services.ledger.domain.batch import Result, Unit
+from services.ledger.domain.chart import Chart
 from services.ledger.domain.decide import AccountOpened
 from services.ledger.domain.journal import hash_command
 from services.ledger.domain.transaction import (
@@ -24,11 +27,13 @@ from services.ledger.domain.transaction import (
     Refusal,
     TransactionCommand,
 )
+from services.ledger.store.accounts import AccountDirectory
+from services.ledger.usecases.commit_batch import CommitBatch
 from services.ledger.usecases.expire_holds import expire_holds
+from tests.integration.ledger.writer import START, Ledger
 
 BANK, SALES = "gl/512100", "gl/707100"
 ALICE = "wallet/alice/prepaid"
-START = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
 
 
 def command(
@@ -39,29 +44,39 @@ def command(
     effective_time: datetime | None = None,
 ) -> TransactionCommand:
     """Make a command in euros with a new id."""
-    content = {
-        "kind": kind,
-        "legs": tuple(Leg(name, amount, "EUR") for name, amount in legs),
-        "effective_time": effective_time,
-        "basis": Basis.COMMON,
-        "purpose": "test",
-        "reference": "",
-        "target_id": target_id,
-        "expire_time": expire_time,
-    }
+    euros = tuple(Leg(name, amount, "EUR") for name, amount in legs)
+    request_hash = hash_command(
+        kind=kind,
+        legs=euros,
+        effective_time=effective_time,
+        basis=Basis.COMMON,
+        purpose="test",
+        reference="",
+        target_id=target_id,
+        expire_time=expire_time,
+    )
     return TransactionCommand(
-        transaction_id=new_uuid7(), request_hash=hash_command(**content), **content
+        transaction_id=new_uuid7(),
+        kind=kind,
+        legs=euros,
+        effective_time=effective_time,
+        basis=Basis.COMMON,
+        purpose="test",
+        reference="",
+        target_id=target_id,
+        expire_time=expire_time,
+        request_hash=request_hash,
     )
 
 
 def outcomes(results: list[Result]) -> list[Outcome]:
     """Take results of transactions."""
     assert all(isinstance(result, Outcome) for result in results)
-    return results  # type: ignore[return-value]
+    return [result for result in results if isinstance(result, Outcome)]
 
 
 class TestBatches:
-    async def test_writes_what_the_fold_decided(self, ledger) -> None:
+    async def test_writes_what_the_fold_decided(self, ledger: Ledger) -> None:
         """Balances, statement, trial balance and totals all tell of the one batch."""
         await ledger.decide(
             OpenAccount(ALICE, "EUR", 0, "467100"),
@@ -80,7 +95,7 @@ class TestBatches:
         ]
         assert await ledger.journal.totals() == (4, 2, 1, 1, 2)
 
-    async def test_the_chain_proves_the_journal(self, ledger) -> None:
+    async def test_the_chain_proves_the_journal(self, ledger: Ledger) -> None:
         """The verifier recomputes every block from the stored rows."""
         for _ in range(3):
             await ledger.decide(command((BANK, -5), (SALES, 5)), command((BANK, -5), ("no", 5)))
@@ -89,7 +104,7 @@ class TestBatches:
 
         assert (report.ok, report.blocks, report.facts) == (True, 3, 8)
 
-    async def test_a_retry_in_a_later_batch(self, ledger) -> None:
+    async def test_a_retry_in_a_later_batch(self, ledger: Ledger) -> None:
         """The frozen outcome comes back; other content is refused and leaves nothing."""
         first = command((BANK, -5), (SALES, 5))
         [before] = outcomes(await ledger.decide(first))
@@ -101,7 +116,7 @@ class TestBatches:
         assert (reused.refusal, reused.seq) == (Refusal.REQUEST_ID_REUSED, 0)
         assert (await ledger.journal.totals()).transactions == 1
 
-    async def test_a_refusal_is_frozen(self, ledger) -> None:
+    async def test_a_refusal_is_frozen(self, ledger: Ledger) -> None:
         """What was refused for want of money stays refused when money has come."""
         spend = command((ALICE, -5), (SALES, 5))
         await ledger.decide(OpenAccount(ALICE, "EUR", 0, "467100"), spend)
@@ -111,7 +126,7 @@ class TestBatches:
 
         assert (again.refusal, again.replayed) == (Refusal.INSUFFICIENT_FUNDS, True)
 
-    async def test_a_linked_group(self, ledger) -> None:
+    async def test_a_linked_group(self, ledger: Ledger) -> None:
         """A group that fails leaves its refusals and nothing else."""
         group = LinkedGroup(
             (command((BANK, -5), (SALES, 5)), command((BANK, -5), ("nobody/knows", 5)))
@@ -119,6 +134,7 @@ class TestBatches:
 
         [members] = await ledger.decide(group)
 
+        assert isinstance(members, list)
         assert [member.refusal for member in members] == [
             Refusal.LINK_GROUP_FAILED,
             Refusal.ACCOUNT_NOT_FOUND,
@@ -126,7 +142,7 @@ class TestBatches:
         with pytest.raises(AccountNotFound):
             await ledger.accounts.account(BANK)
 
-    async def test_opening_again(self, ledger) -> None:
+    async def test_opening_again(self, ledger: Ledger) -> None:
         """The name is the key, also across batches."""
         wanted = OpenAccount(ALICE, "EUR", 0, "467100")
         [first] = await ledger.decide(wanted)
@@ -138,7 +154,7 @@ class TestBatches:
 
 
 class TestHolds:
-    async def test_hold_then_post_a_part(self, ledger) -> None:
+    async def test_hold_then_post_a_part(self, ledger: Ledger) -> None:
         """A hold of one batch is posted in part by a later one; the rest is free."""
         hold = command(
             (ALICE, -80), (SALES, 80), kind=Kind.HOLD, expire_time=START + timedelta(hours=1)
@@ -160,7 +176,7 @@ class TestHolds:
         assert (await ledger.accounts.balance_now(ALICE)).balances == (70, 0, 0)
         assert (await ledger.accounts.balance_now(SALES)).balances == (30, 0, 0)
 
-    async def test_the_sweep_goes_through_the_queue(self, ledger) -> None:
+    async def test_the_sweep_goes_through_the_queue(self, ledger: Ledger) -> None:
         """Expired holds are released by the writer; sweeping again finds nothing."""
         hold = command(
             (BANK, -80), (SALES, 80), kind=Kind.HOLD, expire_time=START + timedelta(hours=1)
@@ -168,8 +184,6 @@ class TestHolds:
         await ledger.decide(hold)
         engine = GroupCommit[Unit, Result](ledger.commit, batch_max=10, queue_max=10)
         ledger.clock.advance(seconds=3600)
-
-        import asyncio
 
         running = asyncio.create_task(engine.run())
         first = await expire_holds(ledger.db, engine, ledger.clock, shard_id=0)
@@ -181,7 +195,7 @@ class TestHolds:
         assert (await ledger.accounts.balance_now(BANK)).balances == (0, 0, 0)
         assert (await ledger.journal.verify()).ok
 
-    async def test_reverse_a_part_across_batches(self, ledger) -> None:
+    async def test_reverse_a_part_across_batches(self, ledger: Ledger) -> None:
         """A part of an old transaction is taken back once, on swapped sides."""
         sale = command((BANK, -80), (SALES, 80))
         await ledger.decide(sale)
@@ -196,7 +210,7 @@ class TestHolds:
 
 
 class TestAsOf:
-    async def test_recorded_time(self, ledger) -> None:
+    async def test_recorded_time(self, ledger: Ledger) -> None:
         """The balance as of a time is what had been recorded by then, holds included."""
         await ledger.decide(command((BANK, -80), (SALES, 80)))
         ledger.clock.advance(seconds=60)
@@ -213,7 +227,7 @@ class TestAsOf:
         assert then.balances == (80, 0, 0)
         assert now.balances == (100, 9, 0)
 
-    async def test_effective_time_whatever_the_order_of_recording(self, ledger) -> None:
+    async def test_effective_time_whatever_the_order_of_recording(self, ledger: Ledger) -> None:
         """A transaction recorded late counts from its own time on, to the microsecond."""
         day = datetime(2017, 2, 10, 12, 0, tzinfo=UTC)
         for offset, amount in ((2, 100), (0, 1), (1, 10), (30, 1000)):
@@ -232,15 +246,18 @@ class TestAsOf:
         assert await posted(day + timedelta(hours=29)) == 111
         assert await posted(day + timedelta(days=300)) == 1111
 
-    async def test_trial_balance_by_both_days(self, ledger) -> None:
+    async def test_trial_balance_by_both_days(self, ledger: Ledger) -> None:
         """A late transaction counts for its own day, but only once it is recorded."""
         await ledger.decide(command((BANK, -1), (SALES, 1)))
         ledger.clock.advance(seconds=86_400)
         await ledger.decide(command((BANK, -10), (SALES, 10), effective_time=START))
 
-        async def sales(**through: object) -> int:
-            through = {"effective_through": None, "recorded_through": None} | through
-            rows = await ledger.journal.trial_balance(**through)
+        async def sales(
+            *, effective_through: date | None = None, recorded_through: date | None = None
+        ) -> int:
+            rows = await ledger.journal.trial_balance(
+                effective_through=effective_through, recorded_through=recorded_through
+            )
             return sum(row.credit for row in rows if row.gl_code == "707100")
 
         first_day = START.date()
@@ -250,10 +267,11 @@ class TestAsOf:
 
 
 class TestStatement:
-    async def test_pages_meet_without_gap_or_overlap(self, ledger) -> None:
+    async def test_pages_meet_without_gap_or_overlap(self, ledger: Ledger) -> None:
         """Walking the pages gives every posting once, newest first."""
         await ledger.decide(*[command((BANK, -n), (SALES, n)) for n in range(1, 8)])
-        place, amounts = (2**62, 0), []
+        place: tuple[int, int] | None = (2**62, 0)
+        amounts: list[int] = []
 
         while place is not None:
             page = await ledger.accounts.statement(SALES, before=place, limit=3)
@@ -266,13 +284,13 @@ class TestStatement:
 class TestRights:
     @pytest.mark.parametrize("table", ["account", "transaction", "posting", "reversal", "block"])
     @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET shard_id = 0"])
-    async def test_the_journal_can_only_grow(self, ledger, table: str, change: str) -> None:
+    async def test_the_journal_can_only_grow(self, ledger: Ledger, table: str, change: str) -> None:
         """The service's role may neither change nor remove a row of the journal."""
         async with ledger.db.connection() as conn:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await conn.execute(change.format(table))
 
-    async def test_the_database_refuses_what_a_wrong_fold_would_write(self, ledger) -> None:
+    async def test_the_database_refuses_what_a_wrong_fold_would_write(self, ledger: Ledger) -> None:
         """A balance below its floor does not get in, whoever writes it."""
         await ledger.decide(OpenAccount(ALICE, "EUR", 0, "467100"))
         async with ledger.db.connection() as conn:
@@ -281,13 +299,10 @@ class TestRights:
 
 
 class TestWriters:
-    async def test_two_processes_share_a_shard(self, ledger, ledger_database, chart) -> None:
+    async def test_two_processes_share_a_shard(
+        self, ledger: Ledger, ledger_database: TestDatabase, chart: Chart
+    ) -> None:
         """The head's lock orders their batches; nothing is lost, the chain holds."""
-        import asyncio
-
-        from services.ledger.store.accounts import AccountDirectory
-        from services.ledger.usecases.commit_batch import CommitBatch
-
         async with ledger_database.open() as db:
             other = CommitBatch(
                 db,

@@ -1,0 +1,1 @@
+"""The ledger's door: parses requests, calls use cases, renders responses."""

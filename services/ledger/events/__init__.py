@@ -1,0 +1,1 @@
+"""What comes in from Kafka and what goes out to it."""
