@@ -66,7 +66,7 @@ def render_metadata(stamp: Stamp) -> event_pb2.EventMetadata:
     )
 
 
-def _render(event: Event) -> Message:  # noqa: C901, PLR0911 -- one case for each kind of fact
+def _render(event: Event) -> Message:
     match event:
         case TicketRecorded():
             return _render_ticket(event)

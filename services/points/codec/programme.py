@@ -21,9 +21,7 @@ from services.points.domain.programme import (
 from services.points.domain.ticket import Channel
 
 
-def parse_publish(
-    message: pb.Programme, *, event_id: UUID, trace_parent: str
-) -> PublishProgramme:
+def parse_publish(message: pb.Programme, *, event_id: UUID, trace_parent: str) -> PublishProgramme:
     """Give the command that publishes a valid version."""
     programme = parse_programme(message)
     return PublishProgramme(event_id, trace_parent, programme, keep_programme(programme))

@@ -96,6 +96,11 @@ class Touched:
     changed_holds: set[UUID] = field(default_factory=set)
     balances: set[tuple[UUID, LoyaltyCurrency]] = field(default_factory=set)
 
+    def changed_members(self) -> list[UUID]:
+        """Give the members that were there before and are another now, in key order."""
+        changed = self.counted_members.union(self.identified_members)
+        return sorted(changed.difference(self.new_members))
+
 
 def touched_by(events: Sequence[Event]) -> Touched:
     """Give the rows that a batch's facts have made or changed; made ones are not changed too."""
@@ -104,11 +109,10 @@ def touched_by(events: Sequence[Event]) -> Touched:
         _touch(touched, event)
     touched.changed_lots.difference_update(touched.new_lots)
     touched.changed_holds.difference_update(touched.new_holds)
-    touched.counted_members.difference_update(touched.new_members)
     return touched
 
 
-def _touch(touched: Touched, event: Event) -> None:  # noqa: C901 -- one case for each kind of fact
+def _touch(touched: Touched, event: Event) -> None:
     match event:
         case ValueEarned():
             touched.new_lots.extend(award.lot_id for award in event.awards)

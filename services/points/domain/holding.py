@@ -154,9 +154,7 @@ def decide_spend(batch: Batch, command: SpendHold, *, now: datetime) -> HoldOutc
     spent, returned = _take(hold.lots, quantity)
     stamp = Stamp(command.event_id, now, now, command.trace_parent)
     batch.record(
-        ValueSpent(
-            stamp, hold.hold_id, hold.member_id, hold.currency, quantity, spent, returned
-        )
+        ValueSpent(stamp, hold.hold_id, hold.member_id, hold.currency, quantity, spent, returned)
     )
     _expire_returned(batch, hold, returned, stamp)
     return _outcome(hold, replayed=False)

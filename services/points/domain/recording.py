@@ -80,9 +80,7 @@ def decide_ticket(
         _record_conflict(batch, command, known, now=now)
         return RecordOutcome(RecordStatus.CONFLICT, replayed=False, decision=known.decision)
     if command.request_id in batch.request_keys:
-        raise RequestIdReused(
-            "The id recorded another ticket.", request_id=command.request_id
-        )
+        raise RequestIdReused("The id recorded another ticket.", request_id=command.request_id)
     check_time(command.ticket, limits, now=now)
     decision = _record_new(batch, command, now=now, keep=keep)
     return RecordOutcome(RecordStatus.RECORDED, replayed=False, decision=decision)
@@ -110,9 +108,7 @@ def _record_conflict(
     batch.new_conflicts.append(NewConflict(event, command.content))
 
 
-def _record_new(
-    batch: Batch, command: RecordTicket, *, now: datetime, keep: KeepDecision
-) -> bytes:
+def _record_new(batch: Batch, command: RecordTicket, *, now: datetime, keep: KeepDecision) -> bytes:
     state, member_id = _find_member(batch, command)
     awards: tuple[Award, ...] = ()
     if state is LoyaltyState.EARNED:

@@ -141,7 +141,7 @@ def enrolment_hash(customer_id: UUID | None, card_numbers: Iterable[str]) -> byt
     return sha256("|".join(parts).encode()).digest()
 
 
-def apply(rows: Rows, event: Event) -> None:  # noqa: C901 -- one case for each kind of fact
+def apply(rows: Rows, event: Event) -> None:
     """Change the rows as a fact says. Programmes and tickets change no row here.
 
     A fact that does not fit the rows is a bug, or a journal that was tampered with.

@@ -1,0 +1,8 @@
+"""``python -m services.points serve | migrate``."""
+
+from services.common.runtime.command import run_service
+from services.points.config import Settings
+from services.points.main import migrate, serve
+
+if __name__ == "__main__":
+    run_service(Settings, service="points", serve=serve, migrate=migrate)

@@ -1,0 +1,1 @@
+"""The gRPC API: translate, decide nothing."""

@@ -1,0 +1,1 @@
+"""What the service hears from others by events: nothing yet. The wallet's checkouts will be."""

@@ -1,0 +1,1 @@
+"""The tables of the service: functions over a connection that neither commit nor catch."""

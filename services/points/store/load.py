@@ -1,0 +1,231 @@
+"""Fills a batch with the rows that its commands touch, one statement for each table.
+
+The head's lock is held, so every statement sees what the batch before committed and no row
+changes meanwhile. What no command needs is not asked for.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from services.common.kernel.loyalty import LoyaltyCurrency
+from services.common.runtime.database import Connection, load_queries
+from services.points.domain.batch import Batch, KnownTicket
+from services.points.domain.command import (
+    Command,
+    EnrolMember,
+    ExpireValue,
+    HoldValue,
+    IdentifyMember,
+    LinkCard,
+    PublishProgramme,
+    RecordTicket,
+    ReleaseHold,
+    SpendHold,
+)
+from services.points.domain.event import LotShare
+from services.points.domain.state import BalanceRow, HoldRow, HoldState, LotRow, MemberRow, Rows
+from services.points.domain.ticket import TicketKey, TicketKind
+
+MEMBERS: Final = load_queries(__package__, "members.sql")
+TICKETS: Final = load_queries(__package__, "tickets.sql")
+LOTS: Final = load_queries(__package__, "lots.sql")
+
+
+@dataclass(slots=True)
+class Needs:
+    """What the commands of a batch name."""
+
+    keys: set[TicketKey] = field(default_factory=set)
+    request_ids: set[UUID] = field(default_factory=set)
+    cards: set[str] = field(default_factory=set)
+    customers: set[UUID] = field(default_factory=set)
+    members: set[UUID] = field(default_factory=set)
+    lots_of: set[UUID] = field(default_factory=set)
+    lots_of_customers: set[UUID] = field(default_factory=set)
+    holds: set[UUID] = field(default_factory=set)
+    sweep_limit: int = 0
+
+
+def needs_of(commands: Iterable[Command]) -> Needs:
+    """Collect what commands name, before anything is read."""
+    needs = Needs()
+    for command in commands:
+        _need(needs, command)
+    return needs
+
+
+async def load_batch(
+    conn: Connection, batch: Batch, needs: Needs, *, shard_id: int, now: datetime
+) -> None:
+    """Read all that the needs name, and what that leads to, into an empty batch."""
+    rows = batch.rows
+    if needs.keys:
+        await _load_tickets(conn, batch, needs, shard_id=shard_id)
+    if needs.cards:
+        for card, member_id in await conn.fetch(MEMBERS["find_cards"], shard_id, list(needs.cards)):
+            rows.cards[card] = member_id
+    if needs.customers:
+        for customer_id, member_id in await conn.fetch(
+            MEMBERS["find_customers"], shard_id, list(needs.customers)
+        ):
+            rows.customers[customer_id] = member_id
+    full = needs.lots_of | {
+        rows.customers[customer]
+        for customer in needs.lots_of_customers
+        if customer in rows.customers
+    }
+    if needs.holds or needs.sweep_limit:
+        full |= await _load_holds(conn, batch, needs, shard_id=shard_id, now=now)
+    if full or needs.sweep_limit:
+        await _load_lots(conn, batch, full, needs, shard_id=shard_id, now=now)
+    members = needs.members.union(full, rows.lots_of, rows.cards.values(), rows.customers.values())
+    if members:
+        await _load_members(conn, rows, members, shard_id=shard_id)
+
+
+def _need(needs: Needs, command: Command) -> None:
+    match command:
+        case RecordTicket(ticket=ticket):
+            needs.keys.add(ticket.key)
+            needs.request_ids.add(command.request_id)
+            if ticket.card_number is not None:
+                needs.cards.add(ticket.card_number)
+            if ticket.member_id is not None:
+                needs.members.add(ticket.member_id)
+        case EnrolMember():
+            needs.members.add(command.member_id)
+            needs.cards.update(command.card_numbers)
+            if command.customer_id is not None:
+                needs.customers.add(command.customer_id)
+        case IdentifyMember():
+            needs.members.add(command.member_id)
+            needs.customers.add(command.customer_id)
+        case LinkCard():
+            needs.members.add(command.member_id)
+            needs.cards.add(command.card_number)
+        case HoldValue():
+            needs.holds.add(command.hold_id)
+            if command.member_id is not None:
+                needs.lots_of.add(command.member_id)
+            if command.customer_id is not None:
+                needs.customers.add(command.customer_id)
+                needs.lots_of_customers.add(command.customer_id)
+        case SpendHold() | ReleaseHold():
+            needs.holds.add(command.hold_id)
+        case ExpireValue():
+            needs.sweep_limit = max(needs.sweep_limit, command.limit)
+        case PublishProgramme():
+            pass
+
+
+async def _load_tickets(conn: Connection, batch: Batch, needs: Needs, *, shard_id: int) -> None:
+    found = await conn.fetch(TICKETS["find_tickets"], shard_id, *_columns(needs.keys))
+    for row in found:
+        batch.tickets[_key(row)] = KnownTicket(*row[5:])
+    if found:
+        by_id = {known.ticket_id: known for known in batch.tickets.values()}
+        for ticket_id, content_hash in await conn.fetch(
+            TICKETS["find_conflict_hashes"], shard_id, list(by_id)
+        ):
+            by_id[ticket_id].conflict_hashes.add(content_hash)
+    for row in await conn.fetch(TICKETS["find_requests"], shard_id, list(needs.request_ids)):
+        batch.request_keys[row[0]] = _key(row[1:])
+
+
+async def _load_holds(
+    conn: Connection, batch: Batch, needs: Needs, *, shard_id: int, now: datetime
+) -> set[UUID]:
+    """Read holds with their lots, named or due, and give whose they are."""
+    hold_ids = set(needs.holds)
+    if needs.sweep_limit:
+        due = await conn.fetch(LOTS["due_holds"], shard_id, now, needs.sweep_limit)
+        batch.due_holds = [row[0] for row in due]
+        hold_ids.update(batch.due_holds)
+    holds = await read_holds(conn, hold_ids, shard_id=shard_id)
+    batch.rows.holds.update(holds)
+    return {hold.member_id for hold in holds.values()}
+
+
+async def read_holds(
+    conn: Connection, hold_ids: Collection[UUID], *, shard_id: int
+) -> dict[UUID, HoldRow]:
+    """Read holds with the lots behind them."""
+    if not hold_ids:
+        return {}
+    found = await conn.fetch(LOTS["find_holds"], shard_id, list(hold_ids))
+    if not found:
+        return {}
+    lots: dict[UUID, list[LotShare]] = {}
+    for hold_id, *share in await conn.fetch(
+        LOTS["hold_lots"], shard_id, [row["hold_id"] for row in found]
+    ):
+        lots.setdefault(hold_id, []).append(LotShare(*share))
+    return {
+        row["hold_id"]: HoldRow(
+            hold_id=row["hold_id"],
+            member_id=row["member_id"],
+            currency=LoyaltyCurrency(row["currency"]),
+            quantity=row["quantity"],
+            spent_quantity=row["spent_quantity"],
+            expire_time=row["expire_time"],
+            state=HoldState(row["state"]),
+            lots=tuple(lots[row["hold_id"]]),
+        )
+        for row in found
+    }
+
+
+async def read_open_lots(
+    conn: Connection, member_ids: Collection[UUID], *, shard_id: int
+) -> list[LotRow]:
+    """Read the lots of members that have something left."""
+    return [_lot(row) for row in await conn.fetch(LOTS["open_lots"], shard_id, list(member_ids))]
+
+
+async def _load_lots(
+    conn: Connection, batch: Batch, full: set[UUID], needs: Needs, *, shard_id: int, now: datetime
+) -> None:
+    """Read all open lots of some members, and for a sweep those of anybody that are due."""
+    if full:
+        for lot in await read_open_lots(conn, full, shard_id=shard_id):
+            batch.rows.add_lot(lot)
+    if needs.sweep_limit:
+        due = await conn.fetch(LOTS["due_lots"], shard_id, now, needs.sweep_limit)
+        for lot in map(_lot, due):
+            batch.due_lots.append(lot.lot_id)
+            if lot.lot_id not in batch.rows.lots:
+                batch.rows.add_lot(lot)
+
+
+async def _load_members(
+    conn: Connection, rows: Rows, member_ids: set[UUID], *, shard_id: int
+) -> None:
+    wanted = list(member_ids)
+    for row in await conn.fetch(MEMBERS["find_members"], shard_id, wanted):
+        member = MemberRow(*row)
+        rows.members[member.member_id] = member
+        if member.customer_id is not None:
+            rows.customers[member.customer_id] = member.member_id
+    for member_id, currency, available, held in await conn.fetch(
+        MEMBERS["find_balances"], shard_id, wanted
+    ):
+        rows.balances[member_id, LoyaltyCurrency(currency)] = BalanceRow(available, held)
+
+
+def _lot(row: Sequence[object]) -> LotRow:
+    lot = LotRow(*row)  # type: ignore[arg-type]  # the statement's columns, in their order
+    lot.currency = LoyaltyCurrency(lot.currency)
+    return lot
+
+
+def _columns(keys: Iterable[TicketKey]) -> tuple[Sequence[object], ...]:
+    """Turn keys into one list for each part, for ``unnest``."""
+    return tuple(zip(*keys, strict=True))
+
+
+def _key(row: Sequence[object]) -> TicketKey:
+    store_id, business_date, till_id, sequence, kind = row[:5]
+    return TicketKey(store_id, business_date, till_id, sequence, TicketKind(kind))  # type: ignore[arg-type]  # typed by the table

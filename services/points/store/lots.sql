@@ -1,0 +1,52 @@
+-- open_lots --
+-- The lots of members that have something left, held or not.
+SELECT
+  lot_id, member_id, currency, earned, remaining, held, earn_time, expire_time,
+  source_event_id, programme_id, programme_version, rule_id
+  FROM lot
+ WHERE shard_id = $1 AND member_id = ANY($2::uuid[]) AND remaining > 0;
+
+-- due_lots --
+-- What is over and has something that is not held, the oldest first.
+SELECT
+  lot_id, member_id, currency, earned, remaining, held, earn_time, expire_time,
+  source_event_id, programme_id, programme_version, rule_id
+  FROM lot
+ WHERE shard_id = $1 AND expire_time <= $2 AND remaining > held
+ ORDER BY expire_time
+ LIMIT $3;
+
+-- update_lots --
+-- Only what can change of a lot.
+UPDATE lot
+   SET remaining = changed.remaining, held = changed.held
+  FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[])
+    AS changed (member_id, lot_id, remaining, held)
+ WHERE lot.shard_id = $1
+   AND lot.member_id = changed.member_id
+   AND lot.lot_id = changed.lot_id;
+
+-- find_holds --
+SELECT hold_id, member_id, currency, quantity, spent_quantity, expire_time, state
+  FROM loyalty_hold
+ WHERE shard_id = $1 AND hold_id = ANY($2::uuid[]);
+
+-- due_holds --
+SELECT hold_id
+  FROM loyalty_hold
+ WHERE shard_id = $1 AND expire_time <= $2 AND state = 1
+ ORDER BY expire_time
+ LIMIT $3;
+
+-- hold_lots --
+SELECT hold_id, lot_id, quantity, expire_time
+  FROM hold_lot
+ WHERE shard_id = $1 AND hold_id = ANY($2::uuid[])
+ ORDER BY hold_id, place;
+
+-- update_holds --
+-- Only what can change of a hold.
+UPDATE loyalty_hold
+   SET spent_quantity = changed.spent_quantity, state = changed.state
+  FROM unnest($2::uuid[], $3::bigint[], $4::smallint[]) AS changed (hold_id, spent_quantity, state)
+ WHERE loyalty_hold.shard_id = $1 AND loyalty_hold.hold_id = changed.hold_id;

@@ -1,0 +1,41 @@
+-- find_cards --
+SELECT card_number, member_id
+  FROM card
+ WHERE shard_id = $1 AND card_number = ANY($2::text[]);
+
+-- find_customers --
+SELECT customer_id, member_id
+  FROM member
+ WHERE shard_id = $1 AND customer_id = ANY($2::uuid[]);
+
+-- find_members --
+SELECT member_id, customer_id, enrol_time, enrolment_hash, card_count
+  FROM member
+ WHERE shard_id = $1 AND member_id = ANY($2::uuid[]);
+
+-- cards_of --
+SELECT card_number
+  FROM card
+ WHERE shard_id = $1 AND member_id = $2
+ ORDER BY card_number;
+
+-- update_members --
+-- Only what can change of a member: who it is, and how many cards it has.
+UPDATE member
+   SET customer_id = changed.customer_id, card_count = changed.card_count
+  FROM unnest($2::uuid[], $3::uuid[], $4::int[]) AS changed (member_id, customer_id, card_count)
+ WHERE member.shard_id = $1 AND member.member_id = changed.member_id;
+
+-- find_balances --
+SELECT member_id, currency, available, held
+  FROM member_balance
+ WHERE shard_id = $1 AND member_id = ANY($2::uuid[]);
+
+-- write_balances --
+-- The rows come in key order; the head's lock has already put the writers in order.
+INSERT INTO member_balance (shard_id, member_id, currency, available, held)
+SELECT $1, changed.member_id, changed.currency, changed.available, changed.held
+  FROM unnest($2::uuid[], $3::smallint[], $4::bigint[], $5::bigint[])
+    AS changed (member_id, currency, available, held)
+    ON CONFLICT (shard_id, member_id, currency)
+    DO UPDATE SET available = excluded.available, held = excluded.held;

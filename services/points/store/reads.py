@@ -1,0 +1,122 @@
+"""Reads outside of batches: members, balances, tickets, totals."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from services.common.kernel.loyalty import LoyaltyCurrency
+from services.common.runtime.database import Connection, load_queries
+from services.points.domain.state import LotRow, MemberRow
+from services.points.domain.ticket import TicketKey
+from services.points.store.load import MEMBERS, TICKETS, read_open_lots
+
+TOTALS: Final = load_queries(__package__, "totals.sql")
+
+
+class MemberName(NamedTuple):
+    """How a member is named: one of the three is given."""
+
+    member_id: UUID | None
+    customer_id: UUID | None
+    card_number: str | None
+
+
+class KeptConflict(NamedTuple):
+    """Other content under the key of a ticket, and when it came."""
+
+    record_time: datetime
+    content: bytes
+
+
+class KeptTicket(NamedTuple):
+    """A recorded ticket as it was sent and answered, and its conflicts by arrival."""
+
+    record_time: datetime
+    content: bytes
+    decision: bytes
+    conflicts: Sequence[KeptConflict]
+
+
+class CurrencyTotal(NamedTuple):
+    """The position of one currency over all members."""
+
+    currency: LoyaltyCurrency
+    issued: int
+    spent: int
+    outstanding: int
+    held: int
+
+    @property
+    def expired(self) -> int:
+        """Give what is neither there nor spent: it has expired."""
+        return self.issued - self.spent - self.outstanding
+
+
+class Totals(NamedTuple):
+    """Counts of rows, of facts by type, and what became of the currencies."""
+
+    currencies: Sequence[CurrencyTotal]
+    members: int
+    tickets: int
+    conflicts: int
+    facts: Sequence[tuple[int, int]]
+
+
+async def find_member(conn: Connection, name: MemberName, *, shard_id: int) -> MemberRow | None:
+    """Read the member that is named, if there is one."""
+    member_id = name.member_id
+    if name.customer_id is not None:
+        rows = await conn.fetch(MEMBERS["find_customers"], shard_id, [name.customer_id])
+        member_id = rows[0]["member_id"] if rows else None
+    elif name.card_number is not None:
+        rows = await conn.fetch(MEMBERS["find_cards"], shard_id, [name.card_number])
+        member_id = rows[0]["member_id"] if rows else None
+    found = await conn.fetch(MEMBERS["find_members"], shard_id, [member_id])
+    return MemberRow(*found[0]) if found else None
+
+
+async def cards_of(conn: Connection, member_id: UUID, *, shard_id: int) -> list[str]:
+    """Read the numbers of a member's cards, ascending."""
+    return [row[0] for row in await conn.fetch(MEMBERS["cards_of"], shard_id, member_id)]
+
+
+async def open_lots_of(conn: Connection, member_id: UUID, *, shard_id: int) -> list[LotRow]:
+    """Read the lots of a member that have something left."""
+    return await read_open_lots(conn, [member_id], shard_id=shard_id)
+
+
+async def read_ticket(conn: Connection, key: TicketKey, *, shard_id: int) -> KeptTicket | None:
+    """Read what is recorded under a key, if anything is."""
+    row = await conn.fetchrow(TICKETS["read_ticket"], shard_id, *key)
+    if row is None:
+        return None
+    conflicts = await conn.fetch(TICKETS["read_conflicts"], shard_id, row["ticket_id"])
+    return KeptTicket(
+        row["record_time"],
+        row["content"],
+        row["decision"],
+        [KeptConflict(*conflict) for conflict in conflicts],
+    )
+
+
+async def read_totals(conn: Connection, *, shard_id: int) -> Totals:
+    """Sum all lots and holds, and count rows and facts."""
+    lots = {row[0]: row for row in await conn.fetch(TOTALS["lot_totals"], shard_id)}
+    spent = dict[int, int](await conn.fetch(TOTALS["spent_totals"], shard_id))
+    counts = await conn.fetchrow(TOTALS["row_counts"], shard_id)
+    assert counts is not None, "counts are one row"
+    facts = await conn.fetch(TOTALS["fact_counts"], shard_id)
+    currencies = []
+    for currency in LoyaltyCurrency:
+        issued, outstanding, held = lots[currency][1:] if currency in lots else (0, 0, 0)
+        currencies.append(
+            CurrencyTotal(currency, issued, spent.get(currency, 0), outstanding, held)
+        )
+    return Totals(
+        currencies,
+        counts["members"],
+        counts["tickets"],
+        counts["conflicts"],
+        [(row[0], row[1]) for row in facts],
+    )

@@ -1,0 +1,50 @@
+-- find_tickets --
+-- One probe of the key's index for each wanted key, whatever the planner knows of the table:
+-- the limit keeps it from joining in another way. At most one row has the key.
+SELECT
+  found.store_id, found.business_date, found.till_id, found.sequence, found.kind,
+  found.ticket_id, found.request_id, found.member_id, found.content_hash, found.total_minor,
+  found.decision
+  FROM unnest($2::text[], $3::date[], $4::text[], $5::bigint[], $6::smallint[])
+    AS wanted (store_id, business_date, till_id, sequence, kind)
+ CROSS JOIN LATERAL (
+   SELECT
+     ticket.store_id, ticket.business_date, ticket.till_id, ticket.sequence, ticket.kind,
+     ticket.ticket_id, ticket.request_id, ticket.member_id, ticket.content_hash,
+     ticket.total_minor, ticket.decision
+     FROM ticket
+    WHERE ticket.shard_id = $1
+      AND ticket.store_id = wanted.store_id
+      AND ticket.business_date = wanted.business_date
+      AND ticket.till_id = wanted.till_id
+      AND ticket.sequence = wanted.sequence
+      AND ticket.kind = wanted.kind
+    ORDER BY ticket.sequence
+    LIMIT 1
+ ) AS found;
+
+-- find_requests --
+SELECT request_id, store_id, business_date, till_id, sequence, kind
+  FROM ticket
+ WHERE shard_id = $1 AND request_id = ANY($2::uuid[]);
+
+-- find_conflict_hashes --
+SELECT ticket_id, content_hash
+  FROM ticket_conflict
+ WHERE shard_id = $1 AND ticket_id = ANY($2::uuid[]);
+
+-- read_ticket --
+SELECT ticket_id, record_time, content, decision
+  FROM ticket
+ WHERE shard_id = $1
+   AND store_id = $2
+   AND business_date = $3
+   AND till_id = $4
+   AND sequence = $5
+   AND kind = $6;
+
+-- read_conflicts --
+SELECT record_time, content
+  FROM ticket_conflict
+ WHERE shard_id = $1 AND ticket_id = $2
+ ORDER BY record_time, content_hash;
