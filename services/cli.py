@@ -134,6 +134,22 @@ def env(folder: Folder = None) -> None:
 
 
 @app.command()
+def call(
+    method: Annotated[str, typer.Argument(help="Such as points.GetLoyaltyTotals.")],
+    content: Annotated[str, typer.Argument(metavar="[JSON]", help="The request.")] = "{}",
+    folder: Folder = None,
+    kind: Annotated[
+        Literal["till", "shopper", "finance", "service", "operator"],
+        typer.Option("--as", help="Who calls."),
+    ] = "operator",
+) -> None:
+    """Call a service of the stack once, from JSON to JSON."""
+    from deploy.local.call import call as call_once
+
+    typer.echo(asyncio.run(call_once(_info(_paths(folder)), method, content, kind=kind)))
+
+
+@app.command()
 def replay(
     folder: Folder = None,
     baskets: Baskets = DEMO_BASKETS,

@@ -60,10 +60,12 @@ def _metrics(state: StackState, name: str) -> str:
 
 
 def _first_call(paths: StackPaths, state: StackState) -> Text:
+    call = _command("call points.GetLoyaltyTotals --as finance", paths)
     return Text(
+        f"{call}\n\nor with any gRPC client (the servers describe themselves):\n"
         f'eval "$({_command("env", paths)})"\n'
         'grpcurl -plaintext -H "authorization: Bearer $CAGNOTTE_TOKEN_FINANCE" \\\n'
-        f"  {LOOPBACK}:{state.ports['ledger']} cagnotte.ledger.v1.LedgerService/GetTrialBalance"
+        f"  {LOOPBACK}:{state.ports['points']} cagnotte.points.v1.PointsService/GetLoyaltyTotals"
     )
 
 
