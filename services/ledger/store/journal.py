@@ -39,11 +39,11 @@ class TrialBalanceRow(NamedTuple):
     credit: int
 
 
-async def recorded_after(conn: Connection, shard_id: int, seq: int, limit: int) -> list[Recorded]:
-    """Read transactions that follow a number, accepted and refused, in order, with their postings."""
-    rows = await conn.fetch(QUERIES["transactions_after"], shard_id, seq, limit)
+async def accepted_after(conn: Connection, shard_id: int, seq: int, limit: int) -> list[Recorded]:
+    """Read accepted transactions that follow a number, in order, with their postings."""
+    rows = await conn.fetch(QUERIES["accepted_after"], shard_id, seq, limit)
     entries = [Entry(*row) for row in rows]
-    by_seq = await postings_of(conn, shard_id, [e.seq for e in entries if not e.status])
+    by_seq = await postings_of(conn, shard_id, [e.seq for e in entries])
     return [Recorded(entry, by_seq.get(entry.seq, [])) for entry in entries]
 
 

@@ -1,9 +1,9 @@
--- transactions_after --
--- The relay's read: accepted and refused, in the journal's order.
+-- accepted_after --
+-- The relay's read: accepted transactions, in the journal's order.
 SELECT transaction_id, shard_id, seq, kind, status, effective_time, recorded_time, basis,
        purpose, reference, target_id, expire_time, request_hash
   FROM transaction
- WHERE shard_id = $1 AND seq > $2
+ WHERE shard_id = $1 AND seq > $2 AND status = 0
  ORDER BY seq
  LIMIT $3;
 

@@ -39,25 +39,38 @@ async def expire_holds(
             return tried
 
 
-async def sweep_holds(
-    db: Database,
-    engine: GroupCommit[Unit, Result],
-    clock: Clock,
-    *,
-    shard_id: int,
-    idle_seconds: float,
-) -> NoReturn:
-    """Expire holds for ever. A database that is away is waited for.
+class SweepHolds:
+    """Expires holds again and again. Run ``run()`` as a loop of the process.
 
     That an expired hold is never posted does not hang on this loop: the fold checks the time.
     """
-    while True:
-        try:
-            tried = await expire_holds(db, engine, clock, shard_id=shard_id)
-            if tried:
-                log.info("ledger.holds_expired", holds=tried)
-        except Exception as error:
-            if not isinstance(error, DomainError) and not is_infrastructure_failure(error):
-                raise
-            log.warning("ledger.sweep_failed", exc_info=error)
-        await asyncio.sleep(idle_seconds)
+
+    def __init__(
+        self,
+        db: Database,
+        engine: GroupCommit[Unit, Result],
+        clock: Clock,
+        *,
+        shard_id: int,
+        idle_seconds: float,
+    ) -> None:
+        self._db = db
+        self._engine = engine
+        self._clock = clock
+        self._shard_id = shard_id
+        self._idle_seconds = idle_seconds
+
+    async def run(self) -> NoReturn:
+        """Sweep for ever; a database that is away is waited for."""
+        while True:
+            try:
+                tried = await expire_holds(
+                    self._db, self._engine, self._clock, shard_id=self._shard_id
+                )
+                if tried:
+                    log.info("ledger.holds_expired", holds=tried)
+            except Exception as error:
+                if not isinstance(error, DomainError) and not is_infrastructure_failure(error):
+                    raise
+                log.warning("ledger.sweep_failed", exc_info=error)
+            await asyncio.sleep(self._idle_seconds)

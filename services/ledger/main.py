@@ -1,0 +1,114 @@
+"""The ledger's parts and how they hang together."""
+
+from contextlib import AsyncExitStack
+
+from services.common.runtime import lifecycle
+from services.common.runtime.clock import open_clock
+from services.common.runtime.clock_service import clock_registration
+from services.common.runtime.database import Database, open_database
+from services.common.runtime.group_commit import GroupCommit
+from services.common.runtime.grpc_server import build_server
+from services.common.runtime.identity import Identity
+from services.common.runtime.kafka import Consumer
+from services.common.runtime.kafka_producer import Producer, open_producer
+from services.common.runtime.lifecycle import Loop
+from services.common.runtime.logging import configure_logging
+from services.common.runtime.migrate import migrate as apply_migrations
+from services.common.runtime.relay import Relay
+from services.common.runtime.telemetry import Tracing, open_metrics, open_tracing
+from services.ledger.api.servicer import LedgerServicer, ledger_registration
+from services.ledger.codec.chart import load_chart
+from services.ledger.config import Settings
+from services.ledger.domain.batch import Result, Unit
+from services.ledger.domain.chart import Chart
+from services.ledger.domain.transaction import TransactionCommand
+from services.ledger.events import topics
+from services.ledger.events.on_loyalty import BookLoyalty
+from services.ledger.store.accounts import AccountDirectory
+from services.ledger.store.outbox import JournalFacts
+from services.ledger.usecases.commit_batch import CommitBatch
+from services.ledger.usecases.expire_holds import SweepHolds
+from services.ledger.usecases.read_accounts import ReadAccounts
+from services.ledger.usecases.read_journal import ReadJournal
+
+_SERVICE = "ledger"
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; give the exit code."""
+    configure_logging(settings.log, service=_SERVICE)
+    chart = load_chart(settings.chart_file)
+    shard_id = settings.shard_id
+    directory = AccountDirectory(shard_id=shard_id, size_max=settings.cached_accounts_max)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(open_metrics(settings.metrics))
+        tracing = stack.enter_context(open_tracing(settings.telemetry, service=_SERVICE))
+        db = await stack.enter_async_context(open_database(settings.postgres))
+        clock = await open_clock(settings, db)
+        producer = await stack.enter_async_context(open_producer(settings.kafka))
+        relay = _relay(settings, db, producer, directory)
+        commit = CommitBatch(db, directory, chart, clock, shard_id=shard_id, on_commit=relay.wake)
+        engine = GroupCommit[Unit, Result](
+            commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
+        )
+        consumer = _consumer(settings, engine, chart, tracing)
+        sweep = SweepHolds(
+            db, engine, clock, shard_id=shard_id, idle_seconds=settings.sweep_idle_seconds
+        )
+        accounts = ReadAccounts(db, directory)
+        journal = ReadJournal(db, directory, shard_id=shard_id)
+        servicer = LedgerServicer(engine, accounts, journal, chart)
+        server = build_server(
+            settings.grpc,
+            services=[ledger_registration(servicer), clock_registration(clock)],
+            identity=Identity(settings.identity),
+            tracing=tracing,
+        )
+        loops = [
+            Loop("consumer", consumer.run),
+            Loop("sweep", sweep.run),
+            Loop("commits", engine.run, engine.stop),
+            Loop("relay", relay.run),
+        ]
+        return await lifecycle.serve(server, loops=loops, settings=settings.grpc)
+
+
+def _relay(
+    settings: Settings, db: Database, producer: Producer, directory: AccountDirectory
+) -> Relay:
+    return Relay(
+        db,
+        producer,
+        JournalFacts(directory),
+        topic=topics.JOURNAL,
+        shard_id=settings.shard_id,
+        batch_max=settings.relay_batch_max,
+        idle_seconds=settings.relay_idle_seconds,
+    )
+
+
+def _consumer(
+    settings: Settings, engine: GroupCommit[Unit, Result], chart: Chart, tracing: Tracing
+) -> Consumer[TransactionCommand]:
+    booking = BookLoyalty(engine, chart)
+    return Consumer(
+        settings.kafka,
+        topics=[topics.LOYALTY],
+        group_id=topics.CONSUMER_GROUP,
+        parse=booking.parse,
+        handle=booking.handle,
+        batch_max=settings.batch_max,
+        tracing=tracing,
+    )
+
+
+async def migrate(settings: Settings) -> int:
+    """Bring the ledger's database up to date, as its owner; give the exit code."""
+    configure_logging(settings.log, service=_SERVICE)
+    await apply_migrations(
+        settings.postgres.dsn.get_secret_value(),
+        package="services.ledger.store.migrations",
+        runtime_role=settings.runtime_role,
+        journal="own",
+    )
+    return 0
