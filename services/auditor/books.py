@@ -117,14 +117,14 @@ class BooksAudit:
             )
 
     def _figures(self) -> str:
-        """Say the sales and their VAT by rate, in cents."""
+        """Say the sales and their VAT by rate, in euros."""
         parts = []
         for rate_bp, line in sorted(self._booking.chart.vat_lines.items()):
             vat = self._expected[line.vat_account] if line.vat_account else 0
             net = self._expected[line.sales_account]
             if net or vat:
-                parts.append(f"{rate_bp / 100:g} %: {net} net + {vat} VAT")
-        return "sales booked are those of the tickets, in cents: " + ("; ".join(parts) or "none")
+                parts.append(f"{rate_bp / 100:g} %: {_euros(net)} net + {_euros(vat)} VAT")
+        return "sales booked are those of the tickets: " + ("; ".join(parts) or "none")
 
 
 def _differences(command: TransactionCommand, entry: Entry, stored: list[Leg]) -> list[str]:
@@ -142,6 +142,12 @@ def _differences(command: TransactionCommand, entry: Entry, stored: list[Leg]) -
         ("set of legs", sorted(command.legs), sorted(stored)),
     )
     return [part for part, expected, actual in compared if expected != actual]
+
+
+def _euros(cents: int) -> str:
+    """Write an amount in euros, exactly."""
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100:,}.{abs(cents) % 100:02} EUR"
 
 
 async def audit_books(sources: Sources, listener: Listener) -> list[Check]:

@@ -21,9 +21,20 @@ async def audit_fact_journal(conn: Connection, service: str, *, listener: Listen
     checks = await audit.run(stored_facts(conn), stored_blocks(conn), await stored_heads(conn))
     return [
         *checks,
+        await _audit_event_ids(conn, service, listener=listener),
         await audit_relay(conn, service, listener=listener),
         await audit_schema(conn, schema, listener=listener),
     ]
+
+
+async def _audit_event_ids(conn: Connection, service: str, *, listener: Listener) -> Check:
+    """Prove that no event stands in the journal twice."""
+    tally = Tally(f"{service}.event_ids", listener=listener)
+    tally.cover(int(await conn.fetchval(QUERIES["count_facts"])))
+    async for rows in batches(conn, QUERIES["repeated_events"]):
+        for event_id, times in rows:
+            tally.blame(f"event {event_id} is recorded {times} times")
+    return tally.close("every event is recorded once")
 
 
 async def stored_heads(conn: Connection) -> list[StoredHead]:

@@ -13,6 +13,16 @@ SELECT shard_id, seq, event_id, event_type, subject, payload
   FROM fact
  ORDER BY shard_id, seq;
 
+-- repeated_events --
+SELECT event_id, count(*) AS times
+  FROM fact
+ GROUP BY event_id
+HAVING count(*) > 1;
+
+-- count_facts --
+SELECT count(*)
+  FROM fact;
+
 -- relay_lag --
 -- A cursor that stands anywhere but at the head has facts to publish, or claims some that are not.
 SELECT head.shard_id, head.seq, coalesce(cursor.seq, 0) AS published

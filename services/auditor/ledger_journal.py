@@ -31,6 +31,16 @@ class Place(NamedTuple):
     seq: int
 
 
+class Orphans(NamedTuple):
+    """Postings of a number that no transaction has."""
+
+    place: Place
+
+
+NEVER_HASHED: Final = b"no canonical form"
+"""Stands for what the service cannot have written."""
+
+
 async def audit_ledger_journal(sources: Sources, listener: Listener) -> list[Check]:
     """Prove the ledger's hash chain from the canonical bytes of what its tables say now."""
     async with reading(sources.ledger) as conn:
@@ -58,12 +68,14 @@ async def _canonical_facts(conn: Connection) -> AsyncIterator[JournalFact]:
             yield JournalFact(place.shard_id, place.seq, _bytes(recorded))
 
 
-def _bytes(fact: Account | Recorded) -> bytes:
+def _bytes(fact: Account | Recorded | Orphans) -> bytes:
     """Render what was hashed; a row that has no canonical form was never hashed."""
+    if isinstance(fact, Orphans):
+        return NEVER_HASHED
     try:
         return canonical_bytes(fact)
     except (struct.error, AssertionError):
-        return b"no canonical form"
+        return NEVER_HASHED
 
 
 async def _openings(conn: Connection) -> AsyncIterator[tuple[Place, Account]]:
@@ -74,23 +86,33 @@ async def _openings(conn: Connection) -> AsyncIterator[tuple[Place, Account]]:
             yield Place(account.shard_id, account.open_seq), account
 
 
-async def _transactions(conn: Connection) -> AsyncIterator[tuple[Place, Recorded]]:
+async def _transactions(conn: Connection) -> AsyncIterator[tuple[Place, Recorded | Orphans]]:
     """Stream the transactions with the postings of their number, by account, then layer."""
-    postings = _postings(conn)
-    ahead = await anext(postings, None)
+    async for place, entry, postings in merge(_entries(conn), _postings(conn)):
+        if entry is None:
+            yield place, Orphans(place)
+        else:
+            yield place, Recorded(entry, postings or ())
+
+
+async def _entries(conn: Connection) -> AsyncIterator[tuple[Place, Entry]]:
+    """Stream the transactions in the order of the journal."""
     async for rows in batches(conn, QUERIES["transactions"]):
         for row in rows:
             entry = Entry(*row)
-            place = (entry.shard_id, entry.seq)
-            own: list[Posting] = []
-            while ahead is not None and (ahead.shard_id, ahead.seq) <= place:
-                own.append(ahead)
-                ahead = await anext(postings, None)
-            yield Place(*place), Recorded(entry, own)
+            yield Place(entry.shard_id, entry.seq), entry
 
 
-async def _postings(conn: Connection) -> AsyncIterator[Posting]:
-    """Stream the postings in the order of the journal."""
+async def _postings(conn: Connection) -> AsyncIterator[tuple[Place, list[Posting]]]:
+    """Stream the postings in the order of the journal, those of one number together."""
+    place, own = Place(0, 0), list[Posting]()
     async for rows in batches(conn, QUERIES["postings"]):
         for row in rows:
-            yield Posting(*row)
+            posting = Posting(*row)
+            if (posting.shard_id, posting.seq) != place:
+                if own:
+                    yield place, own
+                place, own = Place(posting.shard_id, posting.seq), []
+            own.append(posting)
+    if own:
+        yield place, own

@@ -81,4 +81,4 @@ SELECT count(*)
 SELECT format('hold %s is open and expired at %s', hold_id, expire_time) AS offender
   FROM loyalty_hold
  WHERE state = 1
-   AND expire_time + interval '1 hour' < (SELECT max(recorded_time) FROM block);
+   AND expire_time + interval '1 hour' < (SELECT max(block.recorded_time) FROM block);
