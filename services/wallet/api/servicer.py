@@ -21,8 +21,8 @@ class WalletServicer(wallet_service_pb2_grpc.WalletServiceServicer):
 
     async def VerifyJournal(
         self,
-        request: pb.VerifyJournalRequest,  # noqa: ARG002 -- gRPC's signature
-        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 -- the same
+        request: pb.VerifyJournalRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
     ) -> pb.VerifyJournalResponse:
         """Recompute the hash chain of the journal."""
         report, head_hash = await verify_journal(self._db, shard_id=self._shard_id)
