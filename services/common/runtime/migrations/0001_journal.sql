@@ -30,12 +30,14 @@ CREATE TABLE relay_cursor (
   seq bigint NOT NULL CHECK (seq >= 0)
 ) WITH (fillfactor = 50);
 
--- Where it lies in the broker's log; an end of the log before it means a broker that forgot.
+-- The last fact in each partition and where it lies in the broker's log; an end of the log
+-- before it means a broker that forgot.
 CREATE TABLE relay_offset (
   shard_id int NOT NULL,
   topic text NOT NULL,
   partition int NOT NULL,
   log_offset bigint NOT NULL CHECK (log_offset >= 0),
+  seq bigint NOT NULL CHECK (seq > 0),
   PRIMARY KEY (shard_id, topic, partition)
 ) WITH (fillfactor = 50);
 

@@ -1,0 +1,241 @@
+"""Sending to Kafka in order, and asking where its logs end.
+
+Connects when first used and again after any failure, so that a service starts and goes on
+while the broker is away.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from ssl import create_default_context
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import murmur2
+
+from services.common.runtime.config import KafkaSettings
+from services.common.runtime.kafka_events import Message
+
+BROKER_FAILURES: Final = (KafkaError, OSError, TimeoutError)
+"""What calls to a broker that is away, or not quite well, end with."""
+
+_REQUEST_TIMEOUT_SECONDS: Final = 10.0
+_PUBLISH_TIMEOUT_SECONDS: Final = 30.0
+_STOP_TIMEOUT_SECONDS: Final = 3.0
+_METADATA_AGE_SECONDS: Final = 30.0
+_BATCH_BYTES_MAX: Final = 512 * 1024
+_KEYS_CACHED: Final = 65_536
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Where a partition's share of the messages lies in its log.
+
+    ``first`` is the offset of the first one, ``last_batch`` where the last batch begins:
+    the only offset that every broker's log end is known to lie beyond (Tansu's answer to
+    ListOffsets counts the last batch as one message).
+    """
+
+    first: int
+    last_batch: int
+
+
+class Producer:
+    """Publishes messages; those of one key stay in order, even when sending fails midway."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Take the settings; nothing is connected yet."""
+        self._settings = settings
+        self._producer: Any = None
+        self._observer: Any = None
+        self._topics: set[str] = set()
+
+    async def partitions(self, topic: str) -> int:
+        """Give the number of the topic's partitions, making the topic if need be."""
+        async with self._connected() as producer:
+            return await self._partitions(producer, topic)
+
+    async def publish(
+        self, topic: str, messages: Iterable[tuple[int, Message]]
+    ) -> dict[int, Acknowledged]:
+        """Send (partition, message) pairs, and give each partition's place in its log.
+
+        A partition has one request on its way at a time, and nothing follows a failed one:
+        sending everything again after an exception repeats messages, but never reorders.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: any of the messages may not have arrived.
+        """
+        shares: dict[int, list[Message]] = {}
+        for partition, message in messages:
+            shares.setdefault(partition, []).append(message)
+        async with self._connected() as producer:
+            await self._partitions(producer, topic)
+            async with asyncio.timeout(_PUBLISH_TIMEOUT_SECONDS):
+                answers = await asyncio.gather(
+                    *(_send_share(producer, topic, *share) for share in shares.items()),
+                    return_exceptions=True,
+                )
+        places = {}
+        for partition, answer in zip(shares, answers, strict=True):
+            if isinstance(answer, BaseException):
+                await self._disconnect()
+                raise answer
+            places[partition] = answer
+        return places
+
+    async def log_ends(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
+        """Give the next offset of those of the partitions that exist.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: the broker did not say.
+        """
+        async with self._connected() as producer:
+            count = await self._partitions(producer, topic)
+            asked = [TopicPartition(topic, index) for index in partitions if index < count]
+            async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
+                ends = await self._observer.end_offsets(asked)
+        return {place.partition: end for place, end in ends.items()}
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._disconnect()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        """Lend the connected client, and let go of it when the body fails."""
+        try:
+            if self._producer is None:
+                await self._connect()
+            yield self._producer
+        except BROKER_FAILURES:
+            await self._disconnect()
+            raise
+
+    async def _connect(self) -> None:
+        arguments = client_arguments(self._settings)
+        producer = AIOKafkaProducer(
+            **arguments,
+            acks="all",
+            enable_idempotence=self._settings.idempotent,
+            max_batch_size=_BATCH_BYTES_MAX,
+        )
+        observer = AIOKafkaConsumer(**arguments, group_id=None, enable_auto_commit=False)
+        self._producer, self._observer = producer, observer
+        async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
+            await producer.start()
+            await observer.start()
+
+    async def _disconnect(self) -> None:
+        clients = [client for client in (self._producer, self._observer) if client is not None]
+        self._producer = self._observer = None
+        self._topics.clear()
+        for client in clients:
+            await stop_client(client)
+
+    async def _partitions(self, producer: Any, topic: str) -> int:
+        if topic not in self._topics:
+            await ensure_topics(self._settings, [topic])
+            self._topics.add(topic)
+        async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
+            return len(await producer.partitions_for(topic))
+
+
+@asynccontextmanager
+async def open_producer(settings: KafkaSettings) -> AsyncIterator[Producer]:
+    """Lend a producer; idempotent where the settings say that the broker can."""
+    producer = Producer(settings)
+    try:
+        yield producer
+    finally:
+        await producer.close()
+
+
+@lru_cache(maxsize=_KEYS_CACHED)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Give a key's partition as Kafka's Java client does (murmur2), so that clients agree."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+async def ensure_topics(settings: KafkaSettings, topics: Sequence[str]) -> None:
+    """Create the topics that do not exist, as the settings say; a refusal is only logged.
+
+    Real clusters have their topics made beforehand (``deploy/kafka/topics.yaml``).
+    """
+    admin = AIOKafkaAdminClient(**client_arguments(settings))
+    try:
+        async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
+            await admin.start()
+            answer = await admin.create_topics(
+                [
+                    NewTopic(name, settings.partitions, settings.replication_factor)
+                    for name in topics
+                ]
+            )
+    finally:
+        await stop_client(admin, method="close")
+    for name, code, *_ in answer.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            log.warning("kafka.topic_refused", topic=name, error=for_code(code).__name__)
+
+
+def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
+    """Give what every Kafka client of a service is made with."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap,
+        "security_protocol": settings.security_protocol,
+        "request_timeout_ms": round(_REQUEST_TIMEOUT_SECONDS * 1000),
+        "metadata_max_age_ms": round(_METADATA_AGE_SECONDS * 1000),
+    }
+    if settings.security_protocol.endswith("SSL"):
+        arguments["ssl_context"] = create_default_context(
+            cafile=str(settings.ca_file) if settings.ca_file else None
+        )
+    if settings.sasl_mechanism is not None:
+        password = settings.sasl_password
+        arguments["sasl_mechanism"] = settings.sasl_mechanism
+        arguments["sasl_plain_username"] = settings.sasl_username
+        arguments["sasl_plain_password"] = password.get_secret_value() if password else None
+    return arguments
+
+
+async def stop_client(client: Any, *, method: str = "stop") -> None:
+    """Stop a client whose broker may be gone, within a limit; what it says is of no use."""
+    try:
+        async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
+            await getattr(client, method)()
+    except BROKER_FAILURES as error:
+        log.debug("kafka.client_stopped_hard", error=type(error).__name__)
+
+
+async def _send_share(
+    producer: Any, topic: str, partition: int, messages: list[Message]
+) -> Acknowledged:
+    """Send one partition's messages batch by batch, each after the one before arrived."""
+    first = base = -1
+    batch = producer.create_batch()
+    for message in [*messages, None]:
+        if message is not None and _append(batch, message):
+            continue
+        acknowledgement = await producer.send_batch(batch, topic, partition=partition)
+        base = (await acknowledgement).offset
+        first = base if first < 0 else first
+        if message is not None:
+            batch = producer.create_batch()
+            fits = _append(batch, message)
+            assert fits, "a first message always fits"
+    return Acknowledged(first, base)
+
+
+def _append(batch: Any, message: Message) -> bool:
+    appended = batch.append(
+        timestamp=None, key=message.key, value=message.value, headers=message.headers
+    )
+    return appended is not None

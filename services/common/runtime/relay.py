@@ -1,0 +1,280 @@
+"""The relay: publishes a shard's journal to Kafka, in commit order, at least once.
+
+The journal is the outbox, and the relay only a reader with a cursor. It saves the cursor
+after the broker's acknowledgement, so a crash between the two repeats facts by their ids
+and never loses or reorders any. Nothing durable depends on the broker: when its log ends
+before what it once acknowledged, everything is published again from the first fact.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Final, NoReturn, Protocol
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from services.common.runtime.database import (
+    Connection,
+    Database,
+    is_infrastructure_failure,
+    load_queries,
+)
+from services.common.runtime.kafka_events import Message, render_headers
+from services.common.runtime.kafka_producer import (
+    BROKER_FAILURES,
+    Acknowledged,
+    Producer,
+    partition_of,
+)
+
+QUERIES: Final = load_queries(__package__, "relay.sql")
+
+PUBLISHED: Final = Counter(
+    "cagnotte_relay_facts_published", "Facts that the broker acknowledged.", ["topic"]
+)
+CURSOR: Final = Gauge("cagnotte_relay_cursor", "Sequence of the last published fact.", ["topic"])
+FORGOTTEN: Final = Counter(
+    "cagnotte_relay_broker_forgot", "Times that the log was published anew.", ["topic"]
+)
+
+_LOOK_SECONDS: Final = 2.0
+_BACK_OFF_SECONDS_MIN: Final = 0.1
+_BACK_OFF_SECONDS_MAX: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFact:
+    """A fact as it is published; ``type_name`` is the full name of its proto message."""
+
+    seq: int
+    event_id: UUID
+    type_name: str
+    key: bytes
+    payload: bytes
+    time: datetime
+    traceparent: str = ""
+
+
+class FactSource(Protocol):
+    """Reads a service's journal for publication."""
+
+    async def facts_after(
+        self, conn: Connection, shard_id: int, seq: int, limit: int
+    ) -> Sequence[OutgoingFact]:
+        """Give at most ``limit`` facts that follow ``seq``, in order; none at the end."""
+        ...
+
+
+class ProducesInOrder(Protocol):
+    """The part of ``Producer`` that a relay needs."""
+
+    async def partitions(self, topic: str) -> int:
+        """See ``Producer.partitions``."""
+        ...
+
+    async def publish(
+        self, topic: str, messages: Sequence[tuple[int, Message]]
+    ) -> Mapping[int, Acknowledged]:
+        """See ``Producer.publish``."""
+        ...
+
+    async def log_ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
+        """See ``Producer.log_ends``."""
+        ...
+
+
+@dataclass(slots=True)
+class _Place:
+    """The last acknowledged fact of a partition, and the offset of its batch there."""
+
+    log_offset: int
+    seq: int
+
+
+@dataclass(slots=True)
+class _Progress:
+    seq: int
+    places: dict[int, _Place]
+    look_seconds: float
+    """When the broker was last known to remember, on the monotonic clock."""
+
+
+class Relay:
+    """One shard's relay; of several processes that run it, one holds the lease."""
+
+    def __init__(
+        self,
+        db: Database,
+        producer: ProducesInOrder,
+        source: FactSource,
+        *,
+        topic: str,
+        shard_id: int,
+        batch_max: int,
+        idle_seconds: float,
+    ) -> None:
+        """Take its parts; ``idle_seconds`` is how long it sleeps when nobody wakes it."""
+        self._db = db
+        self._producer = producer
+        self._source = source
+        self._topic = topic
+        self._shard_id = shard_id
+        self._batch_max = batch_max
+        self._idle_seconds = idle_seconds
+        self._wake = asyncio.Event()
+        # cagnotte.points.v1.loyalty is the topic of the source /points/0.
+        self._ce_source = f"/{topic.split('.')[1]}/{shard_id}"
+
+    def wake(self) -> None:
+        """Tell it that facts were committed; cheap, call it after every batch."""
+        self._wake.set()
+
+    async def run(self) -> NoReturn:
+        """Publish for ever; broker and database may come and go."""
+        pause = _BACK_OFF_SECONDS_MIN
+        while True:
+            started = monotonic()
+            try:
+                async with self._db.lease(f"relay/{self._topic}/{self._shard_id}") as conn:
+                    await self._publish_for_ever(conn)
+            except Exception as error:
+                if not isinstance(error, BROKER_FAILURES) and not is_infrastructure_failure(error):
+                    raise
+                if monotonic() - started > _BACK_OFF_SECONDS_MAX:
+                    pause = _BACK_OFF_SECONDS_MIN
+                log.warning(
+                    "relay.interrupted", topic=self._topic, error=repr(error), pause_seconds=pause
+                )
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _BACK_OFF_SECONDS_MAX)
+
+    async def _publish_for_ever(self, conn: Connection) -> NoReturn:
+        progress = await self._recall(conn)
+        while True:
+            self._wake.clear()
+            facts = await self._source.facts_after(
+                conn, self._shard_id, progress.seq, self._batch_max
+            )
+            if monotonic() - progress.look_seconds > _LOOK_SECONDS:
+                if not await self._broker_remembers(progress):
+                    progress = await self._begin_again(conn)
+                    continue
+                progress.look_seconds = monotonic()
+            if facts:
+                progress = await self._publish(conn, progress, facts)
+            if len(facts) < self._batch_max:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _recall(self, conn: Connection) -> _Progress:
+        """Read the progress, and begin again if the broker has forgotten meanwhile."""
+        seq = await conn.fetchval(QUERIES["read_cursor"], self._shard_id) or 0
+        rows = await conn.fetch(QUERIES["read_offsets"], self._shard_id, self._topic)
+        places = {row["partition"]: _Place(row["log_offset"], row["seq"]) for row in rows}
+        progress = _Progress(seq, places, monotonic())
+        if not await self._broker_remembers(progress):
+            return await self._begin_again(conn)
+        log.info("relay.resumed", topic=self._topic, shard_id=self._shard_id, seq=seq)
+        return progress
+
+    async def _broker_remembers(self, progress: _Progress) -> bool:
+        if not progress.places:
+            return True
+        ends = await self._producer.log_ends(self._topic, list(progress.places))
+        return all(
+            ends.get(partition, 0) > place.log_offset
+            for partition, place in progress.places.items()
+        )
+
+    async def _begin_again(self, conn: Connection) -> _Progress:
+        await conn.execute(QUERIES["forget_progress"], self._shard_id, self._topic)
+        FORGOTTEN.labels(self._topic).inc()
+        log.warning("relay.broker_forgot", topic=self._topic, shard_id=self._shard_id)
+        return _Progress(0, {}, monotonic())
+
+    async def _publish(
+        self, conn: Connection, progress: _Progress, facts: Sequence[OutgoingFact]
+    ) -> _Progress:
+        """Send, wait for every acknowledgement, then save; give the new progress."""
+        count = await self._producer.partitions(self._topic)
+        last_seqs = {partition: place.seq for partition, place in progress.places.items()}
+        messages = []
+        for fact in facts:
+            partition = partition_of(fact.key, count)
+            messages.append((partition, self._render(fact, last_seqs.get(partition, 0))))
+            last_seqs[partition] = fact.seq
+        acknowledged = await self._producer.publish(self._topic, messages)
+        for partition, place in acknowledged.items():
+            known = progress.places.get(partition)
+            if known is not None and place.first <= known.log_offset:
+                return await self._begin_again(conn)
+        await self._save(conn, facts[-1].seq, acknowledged, last_seqs)
+        for partition, place in acknowledged.items():
+            progress.places[partition] = _Place(place.last_batch, last_seqs[partition])
+        PUBLISHED.labels(self._topic).inc(len(facts))
+        CURSOR.labels(self._topic).set(facts[-1].seq)
+        return _Progress(facts[-1].seq, progress.places, monotonic())
+
+    async def _save(
+        self,
+        conn: Connection,
+        seq: int,
+        acknowledged: Mapping[int, Acknowledged],
+        last_seqs: Mapping[int, int],
+    ) -> None:
+        await conn.execute(
+            QUERIES["save_progress"],
+            self._shard_id,
+            seq,
+            self._topic,
+            list(acknowledged),
+            [place.last_batch for place in acknowledged.values()],
+            [last_seqs[partition] for partition in acknowledged],
+        )
+
+    def _render(self, fact: OutgoingFact, previous_seq: int) -> Message:
+        headers = render_headers(
+            event_id=fact.event_id,
+            type_name=fact.type_name,
+            source=self._ce_source,
+            time=fact.time,
+            seq=fact.seq,
+            previous_seq=previous_seq,
+            traceparent=fact.traceparent,
+        )
+        return Message(fact.key, fact.payload, headers)
+
+
+async def run_relay(
+    db: Database,
+    producer: Producer,
+    source: FactSource,
+    *,
+    topic: str,
+    shard_id: int,
+    batch_max: int,
+    idle_seconds: float,
+) -> NoReturn:
+    """Run a relay that nobody wakes; it looks every ``idle_seconds``."""
+    relay = Relay(
+        db,
+        producer,
+        source,
+        topic=topic,
+        shard_id=shard_id,
+        batch_max=batch_max,
+        idle_seconds=idle_seconds,
+    )
+    await relay.run()
