@@ -1,0 +1,101 @@
+"""Unary calls as a till makes them: with a deadline, and repeated under the same id.
+
+Every command of the replay is idempotent by its key, so sending it again after UNAVAILABLE,
+RESOURCE_EXHAUSTED or an answer that came too late is safe.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import grpc
+
+from services.common.runtime.grpc_client import parse_error
+from services.simulator.errors import ServiceRefusedError, ServiceUnavailableError
+
+_RETRIED: Final = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    }
+)
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Response]):
+    """A response, and on which attempt it came: a second one may tell of the first's effect."""
+
+    response: Response
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long one call may take and how often it is repeated.
+
+    Pauses double from the first to the longest, each drawn evenly below its bound, so that many
+    tills never come back in step.
+    """
+
+    deadline_seconds: float = 20.0
+    attempts_max: int = 10
+    first_pause_seconds: float = 0.05
+    pause_seconds_max: float = 5.0
+
+
+class Identity:
+    """Who calls: the bearer token as gRPC metadata, made once."""
+
+    def __init__(self, token: str, *, patience: Patience) -> None:
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._patience = patience
+
+    async def call(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        """Call and give the response; see ``attempt`` for errors."""
+        return (await self.attempt(method, request)).response
+
+    async def attempt(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Answer[Response]:
+        """Call until there is an answer.
+
+        Raises ServiceRefusedError at once, ServiceUnavailableError when patience has run out.
+        """
+        patience = self._patience
+        attempts = 1
+        while True:
+            try:
+                response = await method(
+                    request, timeout=patience.deadline_seconds, metadata=self._metadata
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _RETRIED:
+                    raise ServiceRefusedError(_describe(error)) from error
+                if attempts == patience.attempts_max:
+                    raise ServiceUnavailableError(_describe(error)) from error
+            else:
+                return Answer(response, attempts)
+            await asyncio.sleep(_pause_seconds(patience, attempts))
+            attempts += 1
+
+
+def _pause_seconds(patience: Patience, attempts: int) -> float:
+    bound = min(
+        patience.pause_seconds_max, float(patience.first_pause_seconds * 2 ** (attempts - 1))
+    )
+    return random.uniform(0, bound)  # noqa: S311 -- jitter, not a secret
+
+
+def _describe(error: grpc.aio.AioRpcError) -> str:
+    reason, metadata, violations = parse_error(error)
+    facts = [error.code().name, reason or "", error.details() or ""]
+    facts += [f"{key}={value}" for key, value in metadata.items()]
+    facts += [f"{field}: {description}" for field, description in violations]
+    return "; ".join(fact for fact in facts if fact)

@@ -1,0 +1,21 @@
+"""What can stop a replay; every message says what to do or where it stopped."""
+
+
+class ReplayError(Exception):
+    """The replay could not be finished. Running it again is safe: every command keeps its key."""
+
+
+class ClockNotSimulatedError(ReplayError):
+    """A service runs on the machine's clock, so an old year cannot be replayed into it."""
+
+
+class ServiceRefusedError(ReplayError):
+    """A service refused a command of the replay, which sends valid ones only."""
+
+
+class ServiceUnavailableError(ReplayError):
+    """A service did not answer although the call was repeated with patience."""
+
+
+class BooksBehindError(ReplayError):
+    """The ledger did not catch up with the tickets within the bound."""

@@ -1,0 +1,174 @@
+"""The replay: a year of baskets, day by day, through the tills, until the books have caught up."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+from time import monotonic
+from typing import Final
+
+from rich.console import Console
+
+from cagnotte.points.v1 import points_service_pb2 as pb
+from services.simulator.baskets import (
+    Basket,
+    Dataset,
+    count_baskets,
+    installed_dataset,
+    read_baskets,
+    read_households,
+)
+from services.simulator.books import Standing
+from services.simulator.calls import Patience
+from services.simulator.catching_up import wait_for_books
+from services.simulator.comparison import compare
+from services.simulator.day import DayMover
+from services.simulator.errors import ServiceRefusedError
+from services.simulator.figures import figures_of
+from services.simulator.offline import OutagePlan
+from services.simulator.outcomes import AnswerTally
+from services.simulator.progress import Progress, shown_progress
+from services.simulator.report import InputFigures, ReplayReport
+from services.simulator.stack import Endpoints, Stack, open_stack
+from services.simulator.tickets import (
+    TicketPrinter,
+    card_number,
+    customer_id,
+    member_id,
+    till_number,
+)
+from services.simulator.tills import OfflineQueues, Ticket, TillNetwork
+
+MEMBERS_PER_CALL: Final = 500
+"""Members enrolled by one call; the service takes up to 1,000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """How to replay.
+
+    ``baskets`` takes the first so many by time (None: all), ``offline_percent`` of the tills are
+    offline at any time as ``seed`` decides, ``concurrency`` online tickets are under way at once.
+    """
+
+    baskets: int | None = None
+    offline_percent: int = 20
+    seed: int = 2017
+    concurrency: int = 64
+    patience: Patience = field(default_factory=Patience)
+    dataset: Dataset = field(default_factory=installed_dataset)
+
+
+async def run_replay(
+    endpoints: Endpoints, options: ReplayOptions, *, console: Console
+) -> ReplayReport:
+    """Replay the baskets and wait until they are booked; sending them again changes nothing.
+
+    The stack must run on a simulated clock with the demo's programme published. Raises a
+    ReplayError that says where it stopped; a difference is no error but a line of the report.
+    """
+    began = monotonic()
+    with shown_progress(console) as progress:
+        async with open_stack(endpoints, patience=options.patience) as stack:
+            mover = await DayMover.of(stack)
+            before = await wait_for_books(stack, progress, sales_minor=0)
+            tally = await _Replay(stack, options, progress).run(mover)
+            after = await wait_for_books(
+                stack, progress, sales_minor=before.books.sales_minor + tally.fresh.sales_minor
+            )
+    return _report(tally, before=before, after=after, seconds=monotonic() - began)
+
+
+class _Replay:
+    def __init__(self, stack: Stack, options: ReplayOptions, progress: Progress) -> None:
+        self._stack = stack
+        self._options = options
+        self._progress = progress
+        self._tally = AnswerTally()
+        self._printer = TicketPrinter()
+        plan = OutagePlan(seed=options.seed, percent=options.offline_percent)
+        self._plan = plan
+        self._network = TillNetwork(
+            stack=stack,
+            plan=plan,
+            tally=self._tally,
+            progress=progress,
+            concurrency=options.concurrency,
+        )
+
+    async def run(self, mover: DayMover) -> AnswerTally:
+        options = self._options
+        await self._enrol(read_households(options.dataset, limit=options.baskets))
+        whole = count_baskets(options.dataset)
+        total = whole if options.baskets is None else min(whole, options.baskets)
+        self._progress.begin("tickets", total=total)
+        queues = OfflineQueues()
+        for day, baskets in groupby(
+            read_baskets(options.dataset, limit=options.baskets),
+            key=lambda basket: basket.business_date,
+        ):
+            await mover.move_to_end_of(day)
+            online = self._print(baskets, queues)
+            await self._network.upload(queues.take_due(day), upload_date=day)
+            await self._network.send(online)
+            self._progress.show_day(day, queued=len(queues))
+        await self._network.upload(queues.take_due(date.max), upload_date=date.max)
+        return self._tally
+
+    async def _enrol(self, households: Sequence[int]) -> None:
+        self._progress.begin("members", total=len(households))
+        for start in range(0, len(households), MEMBERS_PER_CALL):
+            chunk = households[start : start + MEMBERS_PER_CALL]
+            response = await self._stack.operator.call(
+                self._stack.points.EnrolMembers, _enrolment(chunk)
+            )
+            for outcome in response.outcomes:
+                if outcome.status != pb.ENROLMENT_STATUS_ENROLLED:
+                    raise ServiceRefusedError(f"Member {outcome.member_id}: {outcome.message}")
+            self._progress.advance(len(chunk))
+            self._progress.show("members")
+
+    def _print(self, baskets: Iterator[Basket], queues: OfflineQueues) -> list[Ticket]:
+        # One pass over the day: tickets of tills on the network are given back to be sent now.
+        online: list[Ticket] = []
+        for basket in baskets:
+            till = till_number(basket.basket_id)
+            day = basket.business_date
+            request = self._printer.print_ticket(basket)
+            ticket = Ticket(basket.store_id, till, request, figures_of(basket))
+            upload_date = self._plan.upload_date(
+                store_id=basket.store_id, till_id=till, business_date=day
+            )
+            if upload_date is None:
+                online.append(ticket)
+            else:
+                queues.put(ticket, upload_date=upload_date)
+        return online
+
+
+def _enrolment(households: Sequence[int]) -> pb.EnrolMembersRequest:
+    request = pb.EnrolMembersRequest()
+    for household in households:
+        request.members.add(
+            member_id=str(member_id(household)),
+            customer_id=str(customer_id(household)),
+            card_numbers=[card_number(household)],
+        )
+    return request
+
+
+def _report(
+    tally: AnswerTally, *, before: Standing, after: Standing, seconds: float
+) -> ReplayReport:
+    sent = tally.sent
+    return ReplayReport(
+        baskets_replayed=sent.baskets,
+        baskets_offline=tally.offline,
+        input=InputFigures(
+            sent.lines, sent.sales_minor, sent.coupon_minor, sent.coupon_excess_minor
+        ),
+        books=after.books,
+        points=after.points,
+        comparisons=compare(tally, before=before, after=after),
+        duration_seconds=seconds,
+    )
