@@ -26,7 +26,7 @@ from services.points.domain.event import (
 )
 from services.points.domain.member import RequestIdReused
 from services.points.domain.programme import in_force
-from services.points.domain.state import CURRENCIES
+from services.points.domain.state import CURRENCIES, BalanceRow
 from services.points.domain.ticket import TicketLimits, check_time, ticket_id_of
 
 KeepDecision: TypeAlias = Callable[[TicketDecision], bytes]
@@ -195,7 +195,7 @@ def _describe(
         earned = {award.currency for award in awards}
         for currency in CURRENCIES:
             if currency in earned:
-                row = batch.rows.balance(member_id, currency)
+                row = batch.rows.balances.get((member_id, currency), BalanceRow())
                 balances.append(CurrencyBalance(currency, row.available, row.held))
     return TicketDecision(state, member_id, awards, lot_ids, tuple(balances))
 

@@ -86,9 +86,7 @@ async def load_batch(
         await _load_members(conn, rows, members, shard_id=shard_id)
 
 
-def _need(  # noqa: C901, PLR0912 -- one case for each kind of command
-    needs: Needs, command: Command
-) -> None:
+def _need(needs: Needs, command: Command) -> None:
     match command:
         case RecordTicket(ticket=ticket):
             needs.keys.add(ticket.key)
