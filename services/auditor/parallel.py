@@ -54,14 +54,13 @@ class _Failure:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """A part at work: its place in the report, its process, and our end of its pipe."""
+@dataclass(slots=True)
+class _Worker:
+    """A process that runs one part after the other, our end of its pipe, and what it runs now."""
 
-    place: int
-    part: Part
     process: SpawnProcess
     pipe: Pipe
+    place: int
 
 
 def run_parts(
@@ -73,48 +72,53 @@ def run_parts(
     """
     context = multiprocessing.get_context("spawn")
     waiting = deque(enumerate(parts))
-    running: list[_Running] = []
+    workers = [_start(context, sources) for _ in range(min(processes_max, len(parts)))]
     done: dict[int, list[Check]] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < processes_max:
-                running.append(_start(context, *waiting.popleft(), sources))
-            for job in _ready(running):
-                checks = _hear(job, listener)
+        for worker in workers:
+            worker.place = _hand_over(worker, waiting)
+        while len(done) < len(parts):
+            for worker in _speaking(workers):
+                checks = _hear(worker, parts[worker.place], listener)
                 if checks is not None:
-                    done[job.place] = checks
-                    job.process.join()
-                    running.remove(job)
+                    done[worker.place] = checks
+                    worker.place = _hand_over(worker, waiting) if waiting else worker.place
     finally:
-        for job in running:
-            job.process.terminate()
+        for worker in workers:
+            worker.process.terminate()
     return [done[place] for place in range(len(parts))]
 
 
-def _start(context: SpawnContext, place: int, part: Part, sources: Sources) -> _Running:
-    """Start a part in a fresh interpreter: forking would copy an event loop and connections."""
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_run_part, args=(part, sources, theirs), daemon=True, name=f"verify-{part.name}"
-    )
+def _start(context: SpawnContext, sources: Sources) -> _Worker:
+    """Start a fresh interpreter: forking would copy an event loop and connections."""
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(sources, theirs), daemon=True, name="verify")
     process.start()
     theirs.close()
-    return _Running(place, part, process, ours)
+    return _Worker(process, ours, 0)
 
 
-def _ready(running: Sequence[_Running]) -> list[_Running]:
-    """Wait until at least one part has something to say."""
-    speaking = wait([job.pipe for job in running])
-    return [job for job in running if job.pipe in speaking]
+def _hand_over(worker: _Worker, waiting: deque[tuple[int, Part]]) -> int:
+    """Give the next part to a worker, and return the part's place."""
+    place, part = waiting.popleft()
+    worker.pipe.send(part)
+    return place
 
 
-def _hear(job: _Running, listener: Listener) -> list[Check] | None:
-    """Take one message of a part; its checks are the last one."""
+def _speaking(workers: Sequence[_Worker]) -> list[_Worker]:
+    """Wait until at least one worker has something to say."""
+    speaking = wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in speaking]
+
+
+def _hear(worker: _Worker, part: Part, listener: Listener) -> list[Check] | None:
+    """Take one message of a worker; a part's checks are the last one about it."""
     try:
-        message: Progress | _Failure | list[Check] = job.pipe.recv()
+        message: Progress | _Failure | list[Check] = worker.pipe.recv()
     except EOFError:
-        text = f"{job.part.name}: the process died (exit code {job.process.exitcode})"
-        raise AuditError(text) from None
+        worker.process.join()
+        code = worker.process.exitcode
+        raise AuditError(f"{part.name}: the process died (exit code {code})") from None
     if isinstance(message, Progress):
         listener(message)
         return None
@@ -123,14 +127,16 @@ def _hear(job: _Running, listener: Listener) -> list[Check] | None:
     return message
 
 
-def _run_part(part: Part, sources: Sources, pipe: Pipe) -> None:
-    """Run a part and send its checks: the whole life of the child process."""
-    try:
-        pipe.send(asyncio.run(_gather(part, sources, pipe)))
-    except Exception as error:  # noqa: BLE001 -- the edge of the process: whatever it was, the parent must hear it.
-        pipe.send(_Failure(f"{part.name}: {type(error).__name__}: {error}"))
+def _work(sources: Sources, pipe: Pipe) -> None:
+    """Run parts as they come, and send their checks: the whole life of a worker."""
+    while True:
+        part: Part = pipe.recv()
+        try:
+            pipe.send(asyncio.run(_run(part, sources, pipe)))
+        except Exception as error:  # noqa: BLE001 -- whatever it was, the parent must hear it.
+            pipe.send(_Failure(f"{part.name}: {type(error).__name__}: {error}"))
 
 
-async def _gather(part: Part, sources: Sources, pipe: Pipe) -> list[Check]:
+async def _run(part: Part, sources: Sources, pipe: Pipe) -> list[Check]:
     """Run a part's body with progress going to the parent."""
     return await part.body(sources, pipe.send)

@@ -4,7 +4,6 @@ Everything goes through the services' own use cases, with a clock that moves, so
 of every service has rows that mean something.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,12 +13,11 @@ from deploy.programmes import load_publish_request, read_programme
 from services.auditor.booking import BOOKABLE_TYPES, BookableFact, Booking
 from services.common.kernel.ids import derive_id, new_uuid7
 from services.common.kernel.loyalty import LoyaltyCurrency
-from services.common.runtime.database import Connection, Database
+from services.common.runtime.database import Database
 from services.common.runtime.journal import Fact, append_facts, lock_head
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import TestDatabase
 from services.ledger.codec.chart import load_chart
-from services.ledger.domain.batch import Unit
 from services.ledger.domain.expiry import expire_hold
 from services.ledger.domain.journal import hash_command
 from services.ledger.domain.transaction import (
@@ -47,6 +45,8 @@ from services.points.domain.ticket import TicketLimits
 from services.points.usecases.commit_batch import CommitBatch as CommitPoints
 
 START = datetime(2017, 1, 10, 9, tzinfo=UTC)
+LATER = datetime(2018, 6, 1, 12, tzinfo=UTC)
+"""After everything in the history."""
 MEMBERS = tuple(UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000 + n) for n in (1, 2, 3))
 CARDS = ("2990000000011", "2990000000028", "2990000000035")
 PREPAID = "wallet/alice/prepaid"
@@ -120,10 +120,15 @@ def record(ticket: points_pb2.Ticket) -> Command:
     return parse_record_ticket(request, event_id=new_uuid7(), trace_parent="")
 
 
+def points_writer(db: Database, clock: ManualClock) -> CommitPoints:
+    """Make the writer of points."""
+    limits = TicketLimits(future_tolerance=timedelta(minutes=5), age_max=timedelta(days=30))
+    return CommitPoints(db, clock, limits=limits, shard_id=0, on_commit=lambda: None)
+
+
 async def play_points(db: Database, clock: ManualClock) -> None:
     """Let members enroll, shop, hold, spend and lose value."""
-    limits = TicketLimits(future_tolerance=timedelta(minutes=5), age_max=timedelta(days=30))
-    commit = CommitPoints(db, clock, limits=limits, shard_id=0, on_commit=lambda: None)
+    commit = points_writer(db, clock)
     await _enroll(commit)
     await _shop(commit, clock)
     await _hold(commit, clock)
@@ -198,23 +203,38 @@ async def _hold(commit: CommitPoints, clock: ManualClock) -> None:
     await commit([ReleaseHold(new_uuid7(), "", released.hold_id)])
 
 
-async def play_ledger(db: Database, points: Connection, clock: ManualClock) -> None:
-    """Book the facts of points, then money of its own: holds of every end, reversals, refusals."""
-    chart = load_chart(None)
+def ledger_writer(db: Database, clock: ManualClock) -> CommitTransactions:
+    """Make the writer of the ledger."""
     directory = AccountDirectory(shard_id=0, size_max=1000)
-    commit = CommitTransactions(db, directory, chart, clock, shard_id=0, on_commit=lambda: None)
-    rows = await points.fetch(
-        "SELECT event_id, event_type, seq, payload FROM fact"
-        " WHERE event_type = ANY($1) ORDER BY seq",
-        list(BOOKABLE_TYPES),
+    return CommitTransactions(
+        db, directory, load_chart(None), clock, shard_id=0, on_commit=lambda: None
     )
-    booking = Booking(chart)
+
+
+async def book_facts(stack: Stack, clock: ManualClock) -> None:
+    """Book the facts of points that are not booked yet, as the ledger's consumer does."""
+    booking = Booking(load_chart(None))
+    async with stack.points.open_as_owner() as conn:
+        rows = await conn.fetch(
+            "SELECT event_id, event_type, seq, payload FROM fact"
+            " WHERE event_type = ANY($1) ORDER BY seq",
+            list(BOOKABLE_TYPES),
+        )
     expected = [booking.expected(BookableFact(*row)) for row in rows]
-    commands: Sequence[Unit] = [command for command in expected if command]
-    for place in range(0, len(commands), 3):
-        await commit(commands[place : place + 3])
-        clock.advance(seconds=1)
-    await _move_money(commit, clock)
+    commands = [command for command in expected if command]
+    async with stack.ledger.open() as db:
+        commit = ledger_writer(db, clock)
+        for place in range(0, len(commands), 3):
+            await commit(commands[place : place + 3])
+            clock.advance(seconds=1)
+
+
+async def play_ledger(stack: Stack, clock: ManualClock) -> None:
+    """Book the facts of points, then money of its own: holds of every end, reversals, refusals."""
+    await book_facts(stack, clock)
+    async with stack.ledger.open() as db:
+        await _move_money(ledger_writer(db, clock), clock)
+        await publish(db)
 
 
 def make_transaction(
@@ -298,15 +318,22 @@ async def publish(db: Database) -> None:
         await conn.execute("INSERT INTO service_clock VALUES (true, now())")
 
 
+async def publish_again(database: TestDatabase) -> None:
+    """Move the relay to the journal's head once more."""
+    async with database.open_as_owner() as conn:
+        await conn.execute(
+            "UPDATE relay_cursor SET seq = head.seq FROM shard_head AS head"
+            " WHERE head.shard_id = relay_cursor.shard_id"
+        )
+
+
 async def play(stack: Stack) -> None:
     """Play the whole history."""
     clock = ManualClock(START)
     async with stack.points.open() as points:
         await play_points(points, clock)
         await publish(points)
-    async with stack.ledger.open() as ledger, stack.points.open_as_owner() as facts:
-        await play_ledger(ledger, facts, clock)
-        await publish(ledger)
+    await play_ledger(stack, clock)
     async with stack.wallet.open() as wallet:
         await play_wallet(wallet, clock)
         await publish(wallet)

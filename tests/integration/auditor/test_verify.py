@@ -1,0 +1,185 @@
+"""The audit as a whole, over forgeries that keep every single database consistent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import pytest
+
+from services.auditor import AuditError, VerifyReport, run_verify
+from services.auditor.booking import Booking
+from services.auditor.inflight import wait_for_books
+from services.auditor.tally import Progress
+from services.common.kernel.ids import new_uuid7
+from services.common.runtime.journal import Fact, append_facts, lock_head
+from services.common.testing.clock import ManualClock
+from services.common.testing.postgres import Postgres
+from services.ledger.codec.chart import load_chart
+from services.ledger.domain.posting_rules import SALE
+from services.ledger.domain.transaction import Kind
+from tests.integration.auditor.history import (
+    LATER,
+    Stack,
+    book_facts,
+    ledger_writer,
+    make_ticket,
+    make_transaction,
+    points_writer,
+    publish_again,
+    record,
+)
+
+
+@pytest.fixture
+async def copy(postgres: Postgres, stack: Stack) -> AsyncIterator[Stack]:
+    """Give a copy of the played history that a test may spoil."""
+    async with AsyncExitStack() as clones:
+        yield Stack(
+            ledger=await clones.enter_async_context(postgres.clone(stack.ledger)),
+            points=await clones.enter_async_context(postgres.clone(stack.points)),
+            wallet=await clones.enter_async_context(postgres.clone(stack.wallet)),
+        )
+
+
+async def verify(stack: Stack, *, wait_seconds: float = 0.0) -> VerifyReport:
+    """Run the audit as the command does."""
+    return await asyncio.to_thread(
+        run_verify,
+        ledger_dsn=stack.ledger.owner_dsn,
+        points_dsn=stack.points.owner_dsn,
+        wallet_dsn=stack.wallet.owner_dsn,
+        wait_seconds=wait_seconds,
+    )
+
+
+def failed(report: VerifyReport) -> set[str]:
+    """Name the failed checks."""
+    return {check.name for check in report.failed()}
+
+
+class TestRunVerify:
+    """What the command gets."""
+
+    async def test_passes_over_an_honest_history_and_covers_all_of_it(self, stack: Stack) -> None:
+        """Every check covers rows, in processes of its own, and tells its progress."""
+        heard: list[Progress] = []
+        report = await asyncio.to_thread(
+            run_verify,
+            ledger_dsn=stack.ledger.owner_dsn,
+            points_dsn=stack.points.owner_dsn,
+            wallet_dsn=stack.wallet.owner_dsn,
+            progress=heard.append,
+        )
+
+        assert report.ok, report.failed()
+        assert all(check.checked for check in report.checks)
+        assert {progress.check for progress in heard} == {check.name for check in report.checks}
+        assert len({check.name for check in report.checks}) == len(report.checks)
+
+    async def test_says_so_when_it_cannot_run(self, stack: Stack) -> None:
+        """A database that is not there proves nothing and disproves nothing."""
+        gone = replace(stack.points, owner_dsn=stack.points.owner_dsn + "_gone")
+        with pytest.raises(AuditError, match="cannot read a database"):
+            await verify(replace(stack, points=gone))
+
+
+class TestForgeries:
+    """Chains, sums and state tables may all agree: the two services must agree as well."""
+
+    async def test_sees_an_event_that_is_journaled_twice(self, copy: Stack) -> None:
+        """The same event under a new number, properly hashed, is still one too many."""
+        async with copy.points.open() as db, db.transaction() as conn:
+            row = await conn.fetchrow(
+                "SELECT event_id, event_type, subject, payload FROM fact"
+                " WHERE event_type = 5 ORDER BY seq LIMIT 1"
+            )
+            assert row is not None
+            head = await lock_head(conn, 0)
+            await append_facts(conn, head, [Fact(*row)], recorded_time=LATER)
+        await publish_again(copy.points)
+
+        assert failed(await verify(copy)) == {
+            "points.event_ids",
+            "points.facts_fold_again",
+            "books.events_booked_once",
+            "books.sales_by_vat_rate",
+        }
+
+    async def test_sees_a_sale_without_an_event(self, copy: Stack) -> None:
+        """A balanced, chained transaction under an event's purpose has no event behind it."""
+        forged = make_transaction(
+            Kind.POSTED, ("gl/530000/stores/0330", -120), ("gl/707200", 120), purpose=SALE
+        )
+        async with copy.ledger.open() as db:
+            await ledger_writer(db, ManualClock(LATER))([forged])
+        await publish_again(copy.ledger)
+
+        report = await verify(copy)
+
+        assert failed(report) == {"books.events_booked_once", "books.sales_by_vat_rate"}
+        assert any(str(forged.transaction_id) in check.detail for check in report.failed())
+
+    async def test_sees_value_that_no_rule_gave(self, copy: Stack) -> None:
+        """A lot that was enlarged with its balance is seen by the fold and by the ledger."""
+        async with copy.points.open_as_owner() as conn:
+            await conn.execute(
+                "UPDATE lot SET earned = earned + 100, remaining = remaining + 100"
+                " WHERE lot_id = (SELECT lot_id FROM lot WHERE remaining > 0 LIMIT 1)"
+            )
+        assert failed(await verify(copy)) == {"points.lots", "books.lots"}
+
+    async def test_sees_rights_that_nobody_should_have(self, copy: Stack) -> None:
+        """A service that may change its journal could change it: the grant itself is seen."""
+        async with copy.ledger.open_as_owner() as conn:
+            await conn.execute("GRANT UPDATE ON posting TO cagnotte_runtime")
+        assert failed(await verify(copy)) == {"ledger.schema"}
+
+
+class TestEventsInFlight:
+    """What is not booked yet is neither skipped nor waited for without end."""
+
+    async def test_reports_what_the_ledger_has_not_consumed(self, copy: Stack) -> None:
+        """An event without its transaction fails the audit by name, until it is booked."""
+        async with copy.points.open() as db:
+            ticket = make_ticket(500, LATER, (1_230, 0, 550, "National"), shopper=None)
+            await points_writer(db, ManualClock(LATER))([record(ticket)])
+        await publish_again(copy.points)
+        report = await verify(copy)
+        assert failed(report) == {"books.events_booked_once", "books.sales_by_vat_rate"}
+        assert any("not yet consumed" in check.detail for check in report.failed())
+
+        await book_facts(copy, ManualClock(LATER))
+        await publish_again(copy.ledger)
+        assert (await verify(copy)).ok
+
+    async def test_waits_for_what_is_on_its_way(self, copy: Stack) -> None:
+        """The wait ends when the newest events are booked and published, or with its time."""
+        async with copy.points.open() as db:
+            ticket = make_ticket(501, LATER, (990, 0, 550, "National"), shopper=None)
+            await points_writer(db, ManualClock(LATER))([record(ticket)])
+        await publish_again(copy.points)
+        booking = Booking(load_chart(None))
+        dsns = (copy.ledger.owner_dsn, copy.points.owner_dsn)
+        assert not await wait_for_books(*dsns, booking=booking, seconds=0.0)
+
+        waiting = asyncio.create_task(wait_for_books(*dsns, booking=booking, seconds=30.0))
+        await book_facts(copy, ManualClock(LATER))
+        await publish_again(copy.ledger)
+
+        assert await waiting
+
+    async def test_never_calls_a_broken_event_arrived_or_missing_silently(
+        self, copy: Stack
+    ) -> None:
+        """A fact that no rule can read fails by name, and is not waited for."""
+        async with copy.points.open() as db, db.transaction() as conn:
+            head = await lock_head(conn, 0)
+            unreadable = Fact(new_uuid7(), 5, new_uuid7(), b"\xff\xff")
+            await append_facts(conn, head, [unreadable], recorded_time=LATER)
+        await publish_again(copy.points)
+
+        report = await verify(copy, wait_seconds=60.0)
+
+        assert failed(report) == {"points.facts_fold_again", "books.events_booked_once"}
+        assert any("cannot be booked" in check.detail for check in report.failed())
