@@ -1,6 +1,7 @@
 """The ledger's parts and how they hang together."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from services.common.runtime import lifecycle
 from services.common.runtime.clock import open_clock
@@ -46,8 +47,10 @@ async def serve(settings: Settings) -> int:
         db = await stack.enter_async_context(open_database(settings.postgres))
         clock = await open_clock(settings, db)
         producer = await stack.enter_async_context(open_producer(settings.kafka))
-        relay = _relay(settings, db, producer, directory)
-        commit = CommitBatch(db, directory, chart, clock, shard_id=shard_id, on_commit=relay.wake)
+        facts = JournalFacts(directory)
+        relay = _relay(settings, db, producer, facts)
+        on_commit = partial(_on_commit, facts, relay)
+        commit = CommitBatch(db, directory, chart, clock, shard_id=shard_id, on_commit=on_commit)
         engine = GroupCommit[Unit, Result](
             commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
         )
@@ -73,18 +76,21 @@ async def serve(settings: Settings) -> int:
         return await lifecycle.serve(server, loops=loops, settings=settings.grpc)
 
 
-def _relay(
-    settings: Settings, db: Database, producer: Producer, directory: AccountDirectory
-) -> Relay:
+def _relay(settings: Settings, db: Database, producer: Producer, facts: JournalFacts) -> Relay:
     return Relay(
         db,
         producer,
-        JournalFacts(directory),
+        facts,
         topic=topics.JOURNAL,
         shard_id=settings.shard_id,
         batch_max=settings.relay_batch_max,
         idle_seconds=settings.relay_idle_seconds,
     )
+
+
+def _on_commit(facts: JournalFacts, relay: Relay, units: int) -> None:
+    facts.note_commit(units)
+    relay.wake()
 
 
 def _consumer(

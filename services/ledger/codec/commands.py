@@ -29,6 +29,7 @@ TIME_MAX: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """No effective time at or after it."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_VERSION_SHIFT: Final = 76
 _CREDIT: Final = ledger_pb2.SIDE_CREDIT
 _BASES: Final = (Basis.COMMON, *Basis)
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -54,7 +55,7 @@ def parse_command(message: ledger_pb2.TransactionCommand, *, path: str) -> Trans
         InvalidCommand: the id is the ledger's own kind, or a time is out of range.
     """
     transaction_id = UUID(message.transaction_id)
-    if transaction_id.version == OWN_ID_VERSION:
+    if transaction_id.int >> _VERSION_SHIFT & 0xF == OWN_ID_VERSION:
         raise _invalid(f"{path}.transaction_id", "must be a UUIDv7; version 8 is the ledger's own")
     name = message.WhichOneof("action")
     assert name is not None, "the proto requires an action"

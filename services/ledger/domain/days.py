@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import NamedTuple
+from datetime import date, datetime
+from typing import Final, NamedTuple
 
 from services.common.kernel.clock import business_date
 from services.ledger.domain.journal import Recorded
 from services.ledger.domain.transaction import Layer
+
+_SETTLED: Final = int(Layer.SETTLED)
 
 
 class AccountDayKey(NamedTuple):
@@ -43,17 +45,26 @@ class DaySums:
 
     accounts: dict[AccountDayKey, list[int]] = field(default_factory=dict)
     gl: dict[GlDayKey, list[int]] = field(default_factory=dict)
+    _last: tuple[datetime, date] | None = None
+
+    def _day_of(self, recorded_time: datetime) -> date:
+        """Give the business day of a time of recording, which is one and the same for a whole batch."""
+        if self._last is None or self._last[0] is not recorded_time:
+            self._last = recorded_time, business_date(recorded_time)
+        return self._last[1]
 
     def add(self, recorded: Recorded, gl_accounts: Mapping[int, GlAccount]) -> None:
         """Add the settled postings of one transaction. ``gl_accounts`` is by account id."""
         entry, postings = recorded
         if not postings:
             return
-        day = business_date(entry.effective_time)
-        recorded_day = business_date(entry.recorded_time)
+        recorded_day = self._day_of(entry.recorded_time)
+        day = recorded_day
+        if entry.effective_time is not entry.recorded_time:
+            day = business_date(entry.effective_time)
         seq, basis = entry.seq, entry.basis
         for account_id, _, layer, amount, _, _ in postings:
-            if layer != Layer.SETTLED:
+            if layer != _SETTLED:
                 continue
             debit, credit = (-amount, 0) if amount < 0 else (0, amount)
             sums = self.accounts.get(key := AccountDayKey(account_id, day))
@@ -64,6 +75,9 @@ class DaySums:
                 sums[1] += credit
                 sums[3] = seq
             gl_code, asset = gl_accounts[account_id]
-            gl_sums = self.gl.setdefault(GlDayKey(gl_code, asset, basis, day, recorded_day), [0, 0])
+            gl_key = GlDayKey(gl_code, asset, basis, day, recorded_day)
+            gl_sums = self.gl.get(gl_key)
+            if gl_sums is None:
+                gl_sums = self.gl[gl_key] = [0, 0]
             gl_sums[0] += debit
             gl_sums[1] += credit

@@ -80,8 +80,7 @@ class Leg(NamedTuple):
     asset: str
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionCommand:
+class TransactionCommand(NamedTuple):
     """One transaction to decide.
 
     ``legs`` is empty for the whole of a hold or of an original. ``target_id`` names the hold to end or the transaction
@@ -118,8 +117,7 @@ class LinkedGroup:
     commands: tuple[TransactionCommand, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one command. ``seq`` is 0 when nothing was recorded under this content."""
 
     transaction_id: UUID

@@ -28,7 +28,7 @@ from services.ledger.store.transactions import Target
 class CommitBatch:
     """Commits batches of one shard: the function behind the group commit.
 
-    ``on_commit`` is called after each batch that recorded something (it wakes the relay).
+    ``on_commit`` is called with the size of each batch that recorded something (it wakes the relay).
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class CommitBatch:
         clock: Clock,
         *,
         shard_id: int,
-        on_commit: Callable[[], None],
+        on_commit: Callable[[int], None],
     ) -> None:
         self._db = db
         self._directory = directory
@@ -64,7 +64,7 @@ class CommitBatch:
                 await _save(conn, head, book, changes, now=now)
         self._directory.remember(changes.opened)
         if book.seq > head.seq:
-            self._on_commit()
+            self._on_commit(len(units))
         return results
 
     async def _load(self, conn: Connection, head: Head, needs: Needs) -> Book:

@@ -47,7 +47,7 @@ async def ledger(ledger_database: TestDatabase, chart: Chart) -> AsyncIterator[L
     async with ledger_database.open() as db:
         clock = ManualClock(START)
         directory = AccountDirectory(shard_id=0, size_max=1000)
-        commit = CommitBatch(db, directory, chart, clock, shard_id=0, on_commit=lambda: None)
+        commit = CommitBatch(db, directory, chart, clock, shard_id=0, on_commit=lambda _units: None)
         yield Ledger(
             ledger_database,
             db,

@@ -108,11 +108,11 @@ class TestBatches:
         """The frozen outcome comes back; other content is refused and leaves nothing."""
         first = command((BANK, -5), (SALES, 5))
         [before] = outcomes(await ledger.decide(first))
-        other = replace(first, request_hash=bytes(16))
+        other = first._replace(request_hash=bytes(16))
 
         again, reused = outcomes(await ledger.decide(first, other))
 
-        assert again == replace(before, replayed=True)
+        assert again == before._replace(replayed=True)
         assert (reused.refusal, reused.seq) == (Refusal.REQUEST_ID_REUSED, 0)
         assert (await ledger.journal.totals()).transactions == 1
 
@@ -310,7 +310,7 @@ class TestWriters:
                 chart,
                 system_clock,
                 shard_id=0,
-                on_commit=lambda: None,
+                on_commit=lambda _units: None,
             )
             await asyncio.gather(
                 *[

@@ -132,7 +132,7 @@ class TestPost:
 
         again = decide(book, command(1, ("alice", -5), ("world", 5)), now=LATER)
 
-        assert again == replace(first, replayed=True)
+        assert again == first._replace(replayed=True)
 
     def test_refuses_an_id_with_other_content(self) -> None:
         """The same id with another amount is REQUEST_ID_REUSED and records nothing."""
@@ -153,9 +153,8 @@ class TestPost:
     def test_asset_must_be_the_accounts(self) -> None:
         """Points cannot be posted to a euro account."""
         book = make_book(alice=9, bob=9)
-        points = replace(
-            command(1, ("alice", -1), ("bob", 1)),
-            legs=(Leg("alice", -1, "PTS"), Leg("bob", 1, "PTS")),
+        points = command(1, ("alice", -1), ("bob", 1))._replace(
+            legs=(Leg("alice", -1, "PTS"), Leg("bob", 1, "PTS"))
         )
 
         assert decide(book, points, now=NOW).refusal is Refusal.ASSET_MISMATCH
@@ -384,7 +383,7 @@ class TestGroups:
 
         again = decide_group(book, group, now=LATER)
 
-        assert again == [replace(outcome, replayed=True) for outcome in first]
+        assert again == [outcome._replace(replayed=True) for outcome in first]
 
 
 class TestOpenAccount:
