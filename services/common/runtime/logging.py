@@ -43,7 +43,8 @@ _encode: Final[Callable[[Any], str]] = json.JSONEncoder(
 def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | None = None) -> None:
     """Route structlog's and the standard library's lines to one JSON stream.
 
-    Called once by each process, first thing in ``main``.
+    Called once by each process, first thing in ``main``. ``stream`` is for tests, which
+    configure more than once.
     """
     output = sys.stderr if stream is None else stream
     level = logging.getLevelNamesMapping()[settings.level.upper()]
@@ -52,7 +53,7 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
         processors=[render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(output),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=stream is None,
     )
     handler = logging.StreamHandler(output)
     handler.setFormatter(
