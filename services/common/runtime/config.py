@@ -94,7 +94,7 @@ class KafkaSettings(_Block):
 
 
 class TlsSettings(_Block):
-    """Mutual TLS. Clients without a certificate may still come with a token."""
+    """TLS. With ``client_ca_file``, every client needs a certificate (tills, services, gateways)."""
 
     certificate_file: Annotated[Path, Field(description="PEM file of the own certificate chain.")]
     key_file: Annotated[Path, Field(description="PEM file of its private key.")]
@@ -102,6 +102,10 @@ class TlsSettings(_Block):
         Path | None,
         Field(description="PEM file of the authorities that sign the clients' certificates."),
     ] = None
+    token_listen: Annotated[
+        str,
+        Field(description="A second address, for callers without a certificate but with a token."),
+    ] = ""
 
 
 class GrpcSettings(_Block):

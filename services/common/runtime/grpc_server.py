@@ -102,22 +102,27 @@ def build_server(
 
 
 def _bind(server: grpc.aio.Server, settings: GrpcSettings) -> str:
-    if settings.tls is None:
+    tls = settings.tls
+    if tls is None:
         port = server.add_insecure_port(settings.listen)
     else:
-        port = server.add_secure_port(settings.listen, _credentials(settings.tls))
+        authorities = tls.client_ca_file.read_bytes() if tls.client_ca_file is not None else None
+        port = server.add_secure_port(settings.listen, _credentials(tls, authorities=authorities))
+        if tls.token_listen:
+            server.add_secure_port(tls.token_listen, _credentials(tls, authorities=None))
     host, _, _ = settings.listen.rpartition(":")
     return f"{host}:{port}"
 
 
-def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:
-    """Ask clients for a certificate, and verify it when they show one.
+def _credentials(tls: TlsSettings, *, authorities: bytes | None) -> grpc.ServerCredentials:
+    """Demand a certificate that these authorities have signed, or ask for none.
 
-    A client without one is let as far as the door, where its token or nothing decides.
+    gRPC for Python knows nothing between the two, hence the second address for tokens.
     """
-    authorities = tls.client_ca_file.read_bytes() if tls.client_ca_file is not None else None
     pair = (tls.key_file.read_bytes(), tls.certificate_file.read_bytes())
-    return grpc.ssl_server_credentials([pair], root_certificates=authorities)
+    return grpc.ssl_server_credentials(
+        [pair], root_certificates=authorities, require_client_auth=authorities is not None
+    )
 
 
 def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
