@@ -64,6 +64,8 @@ LAG: Final = Gauge(
 _POLL_SECONDS: Final = 0.5
 _BACK_OFF_SECONDS_MIN: Final = 0.05
 _BACK_OFF_SECONDS_MAX: Final = 5.0
+# aiokafka itself would try for ever; joining anew learns what the broker has become.
+_COMMIT_SECONDS_MAX: Final = 5.0
 _DETAIL_LENGTH_MAX: Final = 300
 _SESSION_TIMEOUT_SECONDS: Final = 10.0
 _POLL_INTERVAL_SECONDS_MAX: Final = 300.0
@@ -280,7 +282,8 @@ class Consumer(Generic[E]):
 
     async def _commit(self, client: Any, offsets: dict[Any, int]) -> None:
         try:
-            await client.commit(offsets)
+            async with asyncio.timeout(_COMMIT_SECONDS_MAX):
+                await client.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             # The group has moved the partitions on; the events come again, to whoever has them.
             log.info("consumer.commit_superseded", group=self._group_id, error=repr(error))
