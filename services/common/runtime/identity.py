@@ -195,9 +195,9 @@ def _subject_of(claims: Mapping[str, Any]) -> str:
 
 def _names_in(auth_context: Mapping[str, Iterable[bytes]]) -> list[str] | None:
     """Give the certificate's names: of its URIs where it has any, else the common name."""
-    if "x509_common_name" not in auth_context and "x509_uri" not in auth_context:
+    if "x509_common_name" not in auth_context and "peer_uri" not in auth_context:
         return None
-    uris = [uri.decode("ascii", "replace") for uri in auth_context.get("x509_uri", ())]
+    uris = [uri.decode("ascii", "replace") for uri in auth_context.get("peer_uri", ())]
     if uris:
         return [urlsplit(uri).path.removeprefix("/") for uri in uris]
     return [name.decode("utf-8", "replace") for name in auth_context["x509_common_name"]]

@@ -266,7 +266,7 @@ class TestCallerOfCertificate:
             (
                 {
                     "x509_common_name": [b"till/0330/1"],
-                    "x509_uri": [b"spiffe://shop.example/service/points"],
+                    "peer_uri": [b"spiffe://shop.example/service/points"],
                 },
                 Caller(CallerKind.SERVICE, "points"),
             ),
@@ -287,8 +287,8 @@ class TestCallerOfCertificate:
             {"x509_common_name": [b"shopper/1"]},
             {"x509_common_name": [b"till/"]},
             {"x509_common_name": [b"www.example"]},
-            {"x509_uri": [b"spiffe://a/till/1", b"spiffe://a/service/ledger"]},
-            {"x509_uri": [b"https://a/other"], "x509_common_name": [b"till/1"]},
+            {"peer_uri": [b"spiffe://a/till/1", b"spiffe://a/service/ledger"]},
+            {"peer_uri": [b"https://a/other"], "x509_common_name": [b"till/1"]},
         ],
     )
     def test_refuses_any_other_name(self, names: dict[str, list[bytes]]) -> None:
