@@ -1,13 +1,11 @@
 """Books the facts of the points service: each bookable event becomes one transaction under the event's id."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 import structlog
 from prometheus_client import Counter
 
-from services.common.kernel.errors import ResourceExhausted
 from services.common.runtime.group_commit import GroupCommit
 from services.common.runtime.kafka_events import IncomingEvent
 from services.ledger.codec.points_events import EventUnreadable, parse_event
@@ -19,8 +17,6 @@ from services.ledger.domain.transaction import Outcome, TransactionCommand
 REFUSED: Final = Counter(
     "cagnotte_ledger_events_refused", "Events that could not be booked as they are.", ["reason"]
 )
-
-_FULL_QUEUE_PAUSE_SECONDS: Final = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +46,11 @@ class BookLoyalty:
         return expected_transaction(bookable, self._chart)
 
     async def handle(self, commands: Sequence[TransactionCommand]) -> None:
-        """Post commands in their order; return when all outcomes are durable."""
-        for result in await self._submit(commands):
+        """Post commands in their order; return when all outcomes are durable.
+
+        A full queue or a database that is away raises, and the consume loop brings the events again.
+        """
+        for result in await self._engine.submit_many(commands):
             assert isinstance(result, Outcome), "a transaction has an outcome"
             if result.refusal is not None:
                 REFUSED.labels(result.refusal.name).inc()
@@ -60,11 +59,3 @@ class BookLoyalty:
                     transaction_id=str(result.transaction_id),
                     reason=result.refusal.name,
                 )
-
-    async def _submit(self, commands: Sequence[TransactionCommand]) -> Sequence[Result]:
-        """Submit, waiting as long as callers fill the queue: an event is never at fault for that."""
-        while True:
-            try:
-                return await self._engine.submit_many(commands)
-            except ResourceExhausted:
-                await asyncio.sleep(_FULL_QUEUE_PAUSE_SECONDS)

@@ -72,6 +72,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A field breaks a rule that the proto's constraints cannot state. Always
     INVALID_ARGUMENT with field violations, nothing is recorded.
     """
+    ERROR_REASON_EVENT_NOT_BOOKABLE: _ErrorReason.ValueType  # 18
+    """An event of another service has no place in the chart of accounts, or its
+    sums disagree. It lies among the dead letters under this reason.
+    Example: a ticket with a VAT rate that the chart does not know.
+    """
+    ERROR_REASON_EVENT_UNREADABLE: _ErrorReason.ValueType  # 19
+    """The bytes of an event are not what its type says, or a field that the books
+    need is malformed. It lies among the dead letters under this reason.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reasons of the ledger, in two uses: `Outcome.reason` of a refused
@@ -129,5 +138,14 @@ twice. Always INVALID_ARGUMENT with field violations, nothing is recorded.
 ERROR_REASON_INVALID_COMMAND: ErrorReason.ValueType  # 17
 """A field breaks a rule that the proto's constraints cannot state. Always
 INVALID_ARGUMENT with field violations, nothing is recorded.
+"""
+ERROR_REASON_EVENT_NOT_BOOKABLE: ErrorReason.ValueType  # 18
+"""An event of another service has no place in the chart of accounts, or its
+sums disagree. It lies among the dead letters under this reason.
+Example: a ticket with a VAT rate that the chart does not know.
+"""
+ERROR_REASON_EVENT_UNREADABLE: ErrorReason.ValueType  # 19
+"""The bytes of an event are not what its type says, or a field that the books
+need is malformed. It lies among the dead letters under this reason.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
