@@ -207,7 +207,7 @@ def ledger_writer(db: Database, clock: ManualClock) -> CommitTransactions:
     """Make the writer of the ledger."""
     directory = AccountDirectory(shard_id=0, size_max=1000)
     return CommitTransactions(
-        db, directory, load_chart(None), clock, shard_id=0, on_commit=lambda: None
+        db, directory, load_chart(None), clock, shard_id=0, on_commit=lambda _units: None
     )
 
 
