@@ -48,15 +48,17 @@ def open_dev_keys(folder: Path) -> DevKeys:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = folder / KEY_FILE
     if not key_file.exists():
-        _write_new(key_file, _pem(Ed25519PrivateKey.generate()))
+        _write_whole(key_file, _pem(Ed25519PrivateKey.generate()))
     key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
     assert isinstance(key, Ed25519PrivateKey), "the stack's key is one that it made"
     jwks_file = folder / JWKS_FILE
-    jwks_file.write_text(_jwks(key), encoding="utf-8")
+    jwks = _jwks(key).encode()
+    if not jwks_file.exists() or jwks_file.read_bytes() != jwks:
+        _write_whole(jwks_file, jwks)  # Services may be reading it right now.
     return DevKeys(key, jwks_file=jwks_file)
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     draft = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
