@@ -1,0 +1,84 @@
+"""Seeing that a broker has lost a part of the log."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.runtime.sequence_guard import SequenceGuard, Verdict
+
+PLACE = ("cagnotte.points.v1.loyalty", 0)
+
+
+def judge(guard: SequenceGuard, offset: int, seq: int, previous_seq: int) -> Verdict:
+    """Judge an event of one source."""
+    return guard.judge(PLACE, source="/points/0", offset=offset, seq=seq, previous_seq=previous_seq)
+
+
+class TestSequenceGuard:
+    """No event is handled before one that precedes it."""
+
+    def test_lets_an_unbroken_log_through(self) -> None:
+        """Sequences may jump, since other facts went to other partitions."""
+        guard = SequenceGuard()
+        assert judge(guard, 0, 3, 0) is Verdict.HANDLE
+        assert judge(guard, 1, 9, 3) is Verdict.HANDLE
+
+    def test_skips_what_comes_again(self) -> None:
+        """A relay that repeats itself is recognised."""
+        guard = SequenceGuard()
+        judge(guard, 7, 3, 1)
+        judge(guard, 8, 9, 3)
+        assert judge(guard, 9, 3, 1) is Verdict.SKIP
+        assert judge(guard, 10, 9, 3) is Verdict.SKIP
+        assert judge(guard, 11, 12, 9) is Verdict.HANDLE
+
+    def test_rewinds_once_at_a_gap_and_then_waits(self) -> None:
+        """After the beginning was read again, the relay's republication must fill the gap."""
+        guard = SequenceGuard()
+        judge(guard, 7, 9, 3)
+        assert judge(guard, 8, 20, 15) is Verdict.REWIND
+        assert judge(guard, 0, 18, 15) is Verdict.WAIT
+        assert judge(guard, 1, 3, 0) is Verdict.SKIP
+        assert judge(guard, 2, 15, 9) is Verdict.HANDLE
+        assert judge(guard, 3, 18, 15) is Verdict.HANDLE
+
+    def test_waits_at_a_log_without_a_beginning(self) -> None:
+        """The first record of a log must be the first fact of its partition."""
+        guard = SequenceGuard()
+        assert judge(guard, 0, 20, 15) is Verdict.WAIT
+        assert judge(guard, 1, 3, 0) is Verdict.HANDLE
+        assert judge(guard, 2, 15, 3) is Verdict.HANDLE
+        assert judge(guard, 3, 20, 15) is Verdict.HANDLE
+
+    def test_believes_the_offset_of_a_new_assignment(self) -> None:
+        """Another member may have handled what lies between."""
+        guard = SequenceGuard()
+        judge(guard, 7, 3, 1)
+        guard.forget(PLACE)
+        assert judge(guard, 80, 90, 88) is Verdict.HANDLE
+
+    @given(
+        st.lists(st.integers(1, 5), min_size=1, max_size=20), st.integers(0, 20), st.integers(0, 25)
+    )
+    def test_first_sightings_are_complete_and_in_order(
+        self, steps: list[int], handled: int, cut: int
+    ) -> None:
+        """A log that lost its beginning and was republished is handled whole, in order."""
+        seqs = [sum(steps[: n + 1]) for n in range(len(steps))]
+        facts = list(zip(seqs, [0, *seqs], strict=False))
+        guard = SequenceGuard()
+        seen = []
+        for offset, (seq, previous) in enumerate(facts[:handled]):
+            assert judge(guard, offset, seq, previous) is Verdict.HANDLE
+            seen.append(seq)
+        log = facts[cut:] + facts
+        position = min(handled, len(log))
+        while position < len(log):
+            seq, previous = log[position]
+            verdict = judge(guard, position, seq, previous)
+            position += 1
+            if verdict is Verdict.HANDLE:
+                seen.append(seq)
+            if verdict is Verdict.REWIND:
+                position = 0
+
+        assert seen == seqs
