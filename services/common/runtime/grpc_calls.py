@@ -18,7 +18,7 @@ import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from prometheus_client import Histogram
 
 from services.common.kernel.errors import DomainError, ResourceExhausted, Unavailable
@@ -67,6 +67,7 @@ _OK: Final = grpc.StatusCode.OK.name
 _CANCELLED: Final = grpc.StatusCode.CANCELLED.name
 _FAULTS: Final = frozenset(
     {
+        grpc.StatusCode.INTERNAL,
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -144,6 +145,7 @@ class Call:
         "_metadata",
         "_parts",
         "_plan",
+        "_span",
         "_spans",
         "_timeout",
     )
@@ -157,6 +159,7 @@ class Call:
         self._ids: dict[str, str] = {}
         self._timeout: asyncio.Timeout | None = None
         self._spans: ExitStack | None = None
+        self._span: Span = INVALID_SPAN
         self._metadata = _metadata_of(context)
 
     async def __aenter__(self) -> Self:
@@ -165,7 +168,7 @@ class Call:
         parent = self._metadata.get(TRACEPARENT)
         if self._parts.tracing.records:
             self._spans = ExitStack()
-            self._spans.enter_context(
+            self._span = self._spans.enter_context(
                 self._parts.tracing.span(self._plan.name, kind=SpanKind.SERVER, parent=parent)
             )
         else:
@@ -254,6 +257,10 @@ class Call:
         seconds = perf_counter() - self._begin
         code = _code_name(error, refusal, self._context)
         _timer(self._plan.name, code).observe(seconds)
+        if self._parts.tracing.records:
+            self._span.set_attribute("rpc.grpc.status_code", code)
+            if refusal is not None and _is_fault(refusal):
+                self._span.set_status(StatusCode.ERROR, refusal.reason)
         line: dict[str, Any] = {
             "grpc_method": self._plan.name,
             "grpc_code": code,
@@ -281,11 +288,16 @@ def _log_refusal(line: dict[str, Any], refusal: DomainError, error: BaseExceptio
     line["reason"] = refusal.reason
     if isinstance(refusal, InternalError):
         log.error(_EVENT, **line, exc_info=error)
-    elif code_of(refusal) in _FAULTS:
+    elif _is_fault(refusal):
         cause = error if error is not refusal else refusal.__cause__
         log.warning(_EVENT, **line, error=str(cause or refusal))
     else:
         log.info(_EVENT, **line, error=str(refusal))
+
+
+def _is_fault(refusal: DomainError) -> bool:
+    """Tell what should not happen often from what callers do wrong."""
+    return code_of(refusal) in _FAULTS
 
 
 def _refusal_of(error: BaseException | None) -> DomainError | None:
