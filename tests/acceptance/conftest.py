@@ -1,11 +1,14 @@
 """A running stack for acceptance tests, known by nothing but its public addresses and tokens."""
 
+import json
 import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -13,6 +16,8 @@ import pytest
 from services.common.runtime.grpc_client import open_channel
 
 COMMAND_SECONDS_MAX = 120
+DEMO_SECONDS_MAX = 600
+DEMO_BASKETS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +37,83 @@ class Stack:
         return self.exports[f"CAGNOTTE_TOKEN_{kind.upper()}"]
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The demo's own world after ``cagnotte demo``: its report, and its stack, still running."""
+
+    folder: Path
+    report: Mapping[str, Any]
+    stack: Stack
+
+    def verify(self) -> Mapping[str, Any]:
+        """Run ``cagnotte verify``; it fails the test unless every check passes."""
+        return as_mapping(_cagnotte("verify", "--json", f"--dir={self.folder}"))
+
+    def replay(self) -> Mapping[str, Any]:
+        """Run ``cagnotte replay`` with the baskets of the demo once more."""
+        return as_mapping(
+            _cagnotte(
+                "replay",
+                f"--baskets={DEMO_BASKETS}",
+                "--json=-",
+                f"--dir={self.folder}",
+                seconds_max=DEMO_SECONDS_MAX,
+            )
+        )
+
+
+def as_mapping(text: str) -> Mapping[str, Any]:
+    """Read a report's JSON."""
+    content = json.loads(text)
+    assert isinstance(content, dict)
+    return content
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Run the demo with a few baskets, and keep its stack for all tests that look at it."""
+    folder = tmp_path_factory.mktemp("demo") / "stack"
+    report = folder.parent / "report.json"
+    try:
+        _cagnotte(
+            "demo",
+            f"--baskets={DEMO_BASKETS}",
+            "--keep",
+            f"--json={report}",
+            f"--dir={folder}",
+            seconds_max=DEMO_SECONDS_MAX,
+        )
+        yield Demo(folder, as_mapping(report.read_text(encoding="utf-8")), _stack_in(folder))
+    finally:
+        _cagnotte("down", f"--dir={folder}")
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run a new, empty stack on a simulated clock for a module of tests."""
     folder = tmp_path_factory.mktemp("stack") / "stack"
     try:
         _cagnotte("up", "--detach", "--clock=simulated", f"--dir={folder}")
-        exports = (
-            line.removeprefix("export ").partition("=")
-            for line in _cagnotte("env", f"--dir={folder}").splitlines()
-        )
-        yield Stack({name: shlex.split(value)[0] for name, _, value in exports})
+        yield _stack_in(folder)
     finally:
         _cagnotte("down", f"--dir={folder}")
 
 
-def _cagnotte(*arguments: str) -> str:
+def _stack_in(folder: Path) -> Stack:
+    exports = (
+        line.removeprefix("export ").partition("=")
+        for line in _cagnotte("env", f"--dir={folder}").splitlines()
+    )
+    return Stack({name: shlex.split(value)[0] for name, _, value in exports})
+
+
+def _cagnotte(*arguments: str, seconds_max: float = COMMAND_SECONDS_MAX) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "services.cli", *arguments],
         env={name: value for name, value in os.environ.items() if name != "CAGNOTTE_DIR"},
         capture_output=True,
         text=True,
-        timeout=COMMAND_SECONDS_MAX,
+        timeout=seconds_max,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
