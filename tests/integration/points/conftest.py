@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio import create_subprocess_exec
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,6 +61,19 @@ async def database(
 @pytest.fixture
 async def points(database: TestDatabase) -> AsyncIterator[Points]:
     """Run the service's queue on a database of its own, with the rights of its role."""
+    async with _run_queue(database) as points:
+        yield points
+
+
+@pytest.fixture
+async def other_points(postgres: Postgres, points_template: TestDatabase) -> AsyncIterator[Points]:
+    """Run a second service beside the first, to compare the two."""
+    async with postgres.clone(points_template) as clone, _run_queue(clone) as points:
+        yield points
+
+
+@asynccontextmanager
+async def _run_queue(database: TestDatabase) -> AsyncIterator[Points]:
     clock = SimulatedClock(START)
     async with database.open() as db, asyncio.TaskGroup() as tasks:
         commit = CommitBatch(db, clock, limits=LIMITS, shard_id=0, on_commit=lambda: None)
@@ -112,8 +125,3 @@ async def _process(database: TestDatabase, keys: DevKeys) -> AsyncIterator[str]:
     finally:
         process.terminate()
         assert await process.wait() == 0, "a service ends cleanly when it is asked to"
-
-
-async def gather_in_order(*calls: Awaitable[object]) -> list[object]:
-    """Await calls one after the other, so that each sees what those before it did."""
-    return [await call for call in calls]

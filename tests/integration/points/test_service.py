@@ -1,6 +1,7 @@
 """The points service as a process, asked over gRPC by every kind of caller it has."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import grpc
@@ -19,13 +20,12 @@ from tests.integration.points.conftest import START, Channels
 
 CARD = "2990000001234"
 
+Stub: TypeAlias = "points_service_pb2_grpc.PointsServiceAsyncStub"
 
-def stub(channels: Channels, kind: CallerKind, subject: str = "test") -> "Stub":
+
+def stub(channels: Channels, kind: CallerKind, subject: str = "test") -> Stub:
     """Give a client of the service."""
     return points_service_pb2_grpc.PointsServiceStub(channels(kind, subject))
-
-
-Stub = points_service_pb2_grpc.PointsServiceStub
 
 
 def timestamp(instant: datetime) -> Timestamp:
