@@ -38,6 +38,18 @@ class Check:
         """A passing check has no offender, and a failing one names at least one."""
         assert self.ok == (not self.offenders), self.name
 
+    def joined(self, other: "Check") -> "Check":
+        """Return the verdict over the rows of two shares of one check."""
+        assert self.name == other.name, "shares of one check"
+        broken = [check.detail for check in (self, other) if not check.ok]
+        return Check(
+            self.name,
+            ok=self.ok and other.ok,
+            checked=self.checked + other.checked,
+            detail="; ".join(broken) or self.detail,
+            offenders=(*self.offenders, *other.offenders)[:OFFENDERS_MAX],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
@@ -48,8 +60,15 @@ class VerifyReport:
 
     @classmethod
     def of(cls, checks: Iterable[Check]) -> "VerifyReport":
-        """Gather checks; the audit passes when every one does and there is at least one."""
-        gathered = tuple(checks)
+        """Gather checks; the audit passes when every one does and there is at least one.
+
+        Checks of one name are shares of one check and become one.
+        """
+        by_name: dict[str, Check] = {}
+        for check in checks:
+            known = by_name.get(check.name)
+            by_name[check.name] = known.joined(check) if known else check
+        gathered = tuple(by_name.values())
         return cls(ok=bool(gathered) and all(check.ok for check in gathered), checks=gathered)
 
     def failed(self) -> tuple[Check, ...]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from services.auditor.ledger_journal import audit_ledger_journal
 from services.auditor.ledger_state import audit_ledger_state
 from services.auditor.lots import audit_lots
 from services.auditor.parallel import AuditError, Part, Sources, run_parts
-from services.auditor.points_members import audit_points_members
+from services.auditor.points_members import SHARES, audit_points_holds, audit_points_members
 from services.auditor.report import VerifyReport
 from services.auditor.snapshot import UNREACHABLE, frozen
 from services.auditor.tally import Listener, ignore_progress
@@ -26,11 +27,15 @@ PROCESSES_MIN: Final = 2
 """Even one core overlaps a part's waiting for PostgreSQL with another part's computing."""
 
 PARTS: Final = (
-    Part("points members", audit_points_members),
+    *(
+        Part(f"points members {share}", partial(audit_points_members, share))
+        for share in range(SHARES)
+    ),
     Part("books", audit_books),
     Part("ledger journal", audit_ledger_journal),
     Part("ledger state", audit_ledger_state),
     Part("points journal", audit_points_journal),
+    Part("points holds", audit_points_holds),
     Part("lots", audit_lots),
     Part("wallet journal", audit_wallet_journal),
 )

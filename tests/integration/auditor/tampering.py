@@ -7,6 +7,7 @@ itself, and fails the test until a check covers it or it stands in ``LEFT_OUT`` 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 import asyncpg
@@ -17,9 +18,10 @@ from services.auditor.ledger_journal import audit_ledger_journal
 from services.auditor.ledger_state import audit_ledger_state
 from services.auditor.lots import audit_lots
 from services.auditor.parallel import PartBody, Sources
-from services.auditor.points_members import audit_points_members
+from services.auditor.points_members import SHARES, audit_points_members
+from services.auditor.report import Check, VerifyReport
 from services.auditor.snapshot import frozen
-from services.auditor.tally import ignore_progress
+from services.auditor.tally import Listener, ignore_progress
 from tests.integration.auditor.history import Stack
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -31,6 +33,12 @@ class Watch:
 
     body: PartBody
     checks: frozenset[str]
+
+
+async def audit_all_members(sources: Sources, listener: Listener) -> list[Check]:
+    """Run all shares of the audit of members."""
+    shares = [await audit_points_members(share, sources, listener) for share in range(SHARES)]
+    return list(VerifyReport.of(chain.from_iterable(shares)).checks)
 
 
 def watched(body: PartBody, *checks: str) -> Watch:
@@ -69,7 +77,7 @@ def _points_tables() -> dict[tuple[str, str], Watch]:
     }
     again = "points.facts_fold_again"
     return {
-        ("points", table): watched(audit_points_members, check, again)
+        ("points", table): watched(audit_all_members, check, again)
         for table, check in checks.items()
     }
 
@@ -120,7 +128,7 @@ ALL_PARTS: Sequence[PartBody] = (
     audit_ledger_journal,
     audit_ledger_state,
     audit_points_journal,
-    audit_points_members,
+    audit_all_members,
     audit_books,
     audit_lots,
     audit_wallet_journal,

@@ -57,6 +57,20 @@ class TestVerifyReport:
         assert not VerifyReport.of([]).ok
         assert VerifyReport.of([SOUND, BROKEN]).failed() == (BROKEN,)
 
+    def test_joins_the_shares_of_one_check(self) -> None:
+        """What two processes proved of one check reads as one line, broken when either is."""
+        other = Check("points.lots", ok=True, checked=5, detail="fine")
+        joined = VerifyReport.of([other, BROKEN]).checks
+        assert joined == (
+            Check(
+                "points.lots",
+                ok=False,
+                checked=12,
+                detail="1 broken, first: lot [b]",
+                offenders=("lot [b]",),
+            ),
+        )
+
     def test_writes_exactly_the_agreed_json(self) -> None:
         """The shape is a contract with whoever reads ``cagnotte verify --json``."""
         assert VerifyReport.of([BROKEN]).to_json() == {
