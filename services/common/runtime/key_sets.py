@@ -5,6 +5,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ class KeySet:
                 return
             try:
                 self._keys = _parse(await asyncio.to_thread(_load, self._source))
-            except (OSError, ValueError, KeyError, jwt.PyJWTError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 log.warning("identity.keys_unreadable", source=self._source, error=str(error))
                 if self._keys is None:
                     raise KeysUnavailable("The issuer's keys cannot be read now.") from error
@@ -78,12 +79,18 @@ def _load(source: str) -> bytes:
 
 
 def _parse(text: bytes) -> dict[str | None, jwt.PyJWK]:
+    """Keep the keys that we can verify with; an issuer may publish others beside them."""
     entries: list[dict[str, Any]] = json.loads(text)["keys"]
     keys: dict[str | None, jwt.PyJWK] = {}
     for entry in entries:
-        key = jwt.PyJWK(entry)
-        if key.algorithm_name in _ALGORITHMS and entry.get("use", "sig") == "sig":
-            keys[key.key_id] = key
+        if entry.get("use", "sig") != "sig":
+            continue
+        with suppress(jwt.PyJWTError):  # A kind of key that we do not know.
+            key = jwt.PyJWK(entry)
+            if key.algorithm_name in _ALGORITHMS:
+                keys[key.key_id] = key
+    if not keys:
+        raise ValueError("the set has no key that verifies signatures")
     if len(keys) == 1:
         keys[None] = next(iter(keys.values()))
     return keys

@@ -233,7 +233,7 @@ class TestKeySet:
         assert await keys.find("two") is None
         assert await keys.find("one") is not None
 
-    @pytest.mark.parametrize("content", [None, "{}", "not json", '{"keys":[{"kty":"?"}]}'])
+    @pytest.mark.parametrize("content", [None, "{}", "[]", "not json", '{"keys":[{"kty":"?"}]}'])
     async def test_never_read_is_unavailable(self, tmp_path: Path, content: str | None) -> None:
         """Nobody can be verified, which is not the caller's fault."""
         file = tmp_path / "jwks.json"
@@ -243,18 +243,21 @@ class TestKeySet:
         with pytest.raises(KeysUnavailable):
             await KeySet(str(file)).find("one")
 
-    async def test_a_shared_secret_is_no_key(self, tmp_path: Path) -> None:
-        """Whoever can verify with it could sign with it."""
+    async def test_only_public_signing_keys_count(self, tmp_path: Path) -> None:
+        """With a shared secret whoever verifies could sign; the unknown is passed over."""
         file = tmp_path / "jwks.json"
         public = jwt.algorithms.OKPAlgorithm.to_jwk(
             Ed25519PrivateKey.generate().public_key(), as_dict=True
         )
         secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "secret", "alg": "HS256"}
-        file.write_text(json.dumps({"keys": [secret, {**public, "kid": "good"}]}))
+        unknown = {"kty": "FUTURE", "kid": "unknown"}
+        encryption = {**public, "kid": "encryption", "use": "enc"}
+        good = {**public, "kid": "good"}
+        file.write_text(json.dumps({"keys": [secret, unknown, encryption, good]}))
 
         keys = KeySet(str(file))
 
-        assert await keys.find("secret") is None
+        assert [await keys.find(name) for name in ("secret", "unknown", "encryption")] == [None] * 3
         assert await keys.find("good") is not None
 
 
