@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc
@@ -99,7 +100,8 @@ def _stream_out(behavior: Any, plan: MethodPlan, parts: CallParts, *, reads_stre
             if not yields:
                 await behavior(incoming, context)
                 return
-            async for message in behavior(incoming, context):
-                await context.write(message)
+            async with aclosing(behavior(incoming, context)) as messages:
+                async for message in messages:
+                    await context.write(message)
 
     return answer
