@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from services.common.kernel.clock import BUSINESS_ZONE
+from services.simulator.errors import DatasetMissingError, DatasetUnreadableError
 from services.simulator.vat import vat_rate_bp
 
 UNKNOWN_DEPARTMENT: Final = "UNKNOWN"
@@ -33,14 +34,6 @@ _COLUMNS: Final = (
     "coupon_disc",
     "transaction_timestamp",
 )
-
-
-class DatasetMissingError(Exception):
-    """The data's package or one of its files is not installed."""
-
-
-class DatasetUnreadableError(Exception):
-    """The data breaks a promise that the replay builds on (order, one second a basket)."""
 
 
 @dataclass(frozen=True, slots=True)

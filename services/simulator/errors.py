@@ -19,3 +19,11 @@ class ServiceUnavailableError(ReplayError):
 
 class BooksBehindError(ReplayError):
     """The ledger did not catch up with the tickets within the bound."""
+
+
+class DatasetMissingError(ReplayError):
+    """The data's package or one of its files is not installed."""
+
+
+class DatasetUnreadableError(ReplayError):
+    """The data breaks a promise that the replay builds on (order, one second a basket)."""

@@ -7,13 +7,12 @@ import pytest
 
 from services.simulator.baskets import (
     Dataset,
-    DatasetMissingError,
-    DatasetUnreadableError,
     count_baskets,
     read_baskets,
     read_households,
     to_minor,
 )
+from services.simulator.errors import DatasetMissingError, DatasetUnreadableError
 from tests.unit.simulator.made_baskets import NOON, row, write_dataset
 
 
