@@ -1,0 +1,226 @@
+"""Producer, relay and consume loop on a real broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.common.kernel.errors import FailedPrecondition
+from services.common.kernel.ids import new_uuid7
+from services.common.runtime.config import KafkaSettings
+from services.common.runtime.database import Database
+from services.common.runtime.kafka import (
+    Consumer,
+    DeadLetterLimit,
+    IncomingEvent,
+    Producer,
+    Unreadable,
+    open_producer,
+)
+from services.common.runtime.kafka_events import Message, render_headers
+from services.common.runtime.kafka_producer import ensure_topics, partition_of
+from services.common.runtime.relay import Relay
+from services.common.testing.kafka import Broker
+from tests.integration.common.facts import NOW, TOPIC, JournalFacts, journal, make_facts
+
+pytestmark = pytest.mark.slow
+
+
+class NotBookable(FailedPrecondition):
+    """A handler's refusal of one event."""
+
+    reason = "TEST_NOT_BOOKABLE"
+
+
+def message(body: str, *, key: bytes = b"k") -> Message:
+    """Make a well-formed event of a producer without sequences."""
+    headers = render_headers(
+        event_id=new_uuid7(),
+        type_name="cagnotte.test.v1.Happened",
+        source="/test",
+        time=NOW,
+        seq=1,
+        previous_seq=0,
+        traceparent="",
+    )
+    kept = [header for header in headers if header[0] not in {"ce_sequence", "ce_previous"}]
+    return Message(key, body.encode(), kept)
+
+
+def parse(event: IncomingEvent) -> str | None:
+    """Give the body; some are unreadable, some nobody's business."""
+    body = event.payload.decode()
+    if body == "unreadable":
+        raise Unreadable("TEST_UNREADABLE", "It says so, with 4111 1111 1111 1111.")
+    return None if body == "other" else body
+
+
+@asynccontextmanager
+async def consuming(
+    settings: KafkaSettings,
+    handle: Callable[[Sequence[str]], Awaitable[None]],
+    *,
+    topic: str = TOPIC,
+    parse: Callable[[IncomingEvent], str | None] = parse,
+) -> AsyncIterator["asyncio.Task[None]"]:
+    """Run a consumer."""
+    consumer = Consumer(
+        settings, topics=[topic], group_id="test", parse=parse, handle=handle, batch_max=100
+    )
+    running: asyncio.Task[None] = asyncio.create_task(consumer.run())
+    try:
+        yield running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool], *tasks: "asyncio.Task[None]") -> None:
+    """Wait until it is so, and fail when a task does."""
+    async with asyncio.timeout(60):
+        while not condition():
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.02)
+
+
+async def send(producer: Producer, *messages: Message) -> None:
+    """Send to one partition."""
+    await producer.publish(TOPIC, [(0, each) for each in messages])
+
+
+async def read_dead(settings: KafkaSettings, count: int) -> list[IncomingEvent]:
+    """Read the dead letters."""
+    found: list[IncomingEvent] = []
+
+    def keep(event: IncomingEvent) -> None:
+        found.append(event)
+
+    async def handle(_: Sequence[str]) -> None:
+        raise AssertionError("nothing is left to handle")
+
+    async with consuming(settings, handle, topic=f"{TOPIC}.dead", parse=keep) as reader:
+        await until(lambda: len(found) >= count, reader)
+    return found
+
+
+class TestConsumer:
+    """What becomes of events."""
+
+    async def test_buries_what_cannot_be_read_and_goes_on(self, broker: Broker) -> None:
+        """Unreadable events and those their handler refuses are kept apart, with the rest intact."""
+        settings = broker.settings(partitions=1)
+        handled: list[str] = []
+        failures = [ConnectionResetError()]
+
+        async def handle(events: Sequence[str]) -> None:
+            if failures:
+                raise failures.pop()
+            if "refused" in events:
+                raise NotBookable("This one never will be.")
+            handled.extend(events)
+
+        async with open_producer(settings) as producer:
+            bodies = ["1", "unreadable", "2", "other", "refused", "3"]
+            await send(producer, *map(message, bodies), Message(b"k", b"no headers", []))
+            await send(producer, message("4"))
+            async with consuming(settings, handle) as running:
+                await until(lambda: "4" in handled, running)
+            dead = await read_dead(settings, 2)
+
+        assert handled == ["1", "2", "3", "4"]
+        assert sorted(event.payload for event in dead) == [b"refused", b"unreadable"]
+
+    async def test_stops_when_too_much_in_a_row_is_unreadable(self, broker: Broker) -> None:
+        """Then it is a bug of ours, and somebody must look."""
+        settings = broker.settings(partitions=1, dead_letters_max=3)
+
+        async def handle(_: Sequence[str]) -> None:
+            await asyncio.sleep(0)
+
+        async with open_producer(settings) as producer:
+            await send(producer, *(message("unreadable") for _ in range(5)))
+            async with consuming(settings, handle) as running:
+                with pytest.raises(DeadLetterLimit, match="TEST_UNREADABLE"):
+                    await asyncio.wait_for(asyncio.shield(running), 60)
+
+    async def test_resumes_after_what_it_handled(self, broker: Broker) -> None:
+        """Offsets are committed after the effect, so a successor repeats nothing finished."""
+        settings = broker.settings(partitions=1)
+        handled: list[str] = []
+
+        async def handle(events: Sequence[str]) -> None:
+            handled.extend(events)
+
+        async with open_producer(settings) as producer:
+            await send(producer, message("1"))
+            async with consuming(settings, handle) as running:
+                await until(lambda: handled == ["1"], running)
+                await asyncio.sleep(0.3)
+            await send(producer, message("2"))
+            async with consuming(settings, handle) as running:
+                await until(lambda: "2" in handled, running)
+
+        assert handled == ["1", "2"]
+
+
+class TestBrokerThatForgets:
+    """A broker with its memory gone loses nothing."""
+
+    async def test_every_fact_arrives_in_order(self, db: Database, broker: Broker) -> None:
+        """Killed under load, with facts on their way and more made while it is down."""
+        settings = broker.settings(partitions=3)
+        facts = [make_facts(200) for _ in range(12)]
+        order = {
+            fact.event_id: (fact.subject, n)
+            for n, fact in enumerate(fact for batch in facts for fact in batch)
+        }
+        seen: dict[str, None] = {}
+
+        async def handle(events: Sequence[str]) -> None:
+            seen.update(dict.fromkeys(events))
+
+        async with (
+            open_producer(settings) as producer,
+            consuming(settings, handle, parse=lambda event: str(event.event_id)) as consumer,
+        ):
+            relay = Relay(
+                db,
+                producer,
+                JournalFacts(),
+                topic=TOPIC,
+                shard_id=0,
+                batch_max=50,
+                idle_seconds=0.1,
+            )
+            relaying: asyncio.Task[None] = asyncio.create_task(relay.run())
+            for n, batch in enumerate(facts):
+                await journal(db, batch)
+                relay.wake()
+                if n in {4, 8}:
+                    broker.stop()
+                if n in {5, 9}:
+                    broker.start()
+                    await ensure_topics(settings, [TOPIC])
+                await asyncio.sleep(0.1)
+            await until(lambda: len(seen) == len(order), consumer, relaying)
+            relaying.cancel()
+            await asyncio.gather(relaying, return_exceptions=True)
+
+        by_text = {str(event_id): place for event_id, place in order.items()}
+        last: dict[object, int] = {}
+        for event_id in seen:
+            subject, n = by_text[event_id]
+            assert last.get(subject, -1) < n, "a subject's facts arrive in order"
+            last[subject] = n
+
+
+class TestPartitionOf:
+    """Which partition a key goes to."""
+
+    @pytest.mark.parametrize(("key", "partition"), [(b"21", 0), (b"foobar", 6), (b"abc", 7)])
+    def test_agrees_with_other_clients(self, key: bytes, partition: int) -> None:
+        """Keys whose hash the tests of Kafka's own client state, over ten partitions."""
+        assert partition_of(key, 10) == partition

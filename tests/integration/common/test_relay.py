@@ -1,0 +1,193 @@
+"""The relay: in order, at least once, through lost answers and a broker that forgets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from services.common.runtime.database import Database
+from services.common.runtime.kafka_events import Message
+from services.common.runtime.kafka_producer import Acknowledged
+from services.common.runtime.relay import Relay
+from tests.integration.common.facts import TOPIC, JournalFacts, journal, make_facts
+
+PARTITIONS = 3
+
+
+class FakeBroker:
+    """Logs in memory; may lose an answer, be away, or forget."""
+
+    def __init__(self) -> None:
+        self.logs: list[list[Message]] = [[] for _ in range(PARTITIONS)]
+        self.answers_to_lose = 0
+        self.away = False
+
+    async def partitions(self, topic: str) -> int:
+        """Say how many there are."""
+        assert topic == TOPIC
+        if self.away:
+            raise ConnectionRefusedError
+        return PARTITIONS
+
+    async def publish(
+        self, topic: str, messages: Sequence[tuple[int, Message]]
+    ) -> Mapping[int, Acknowledged]:
+        """Append, and then maybe die before the answer."""
+        await self.partitions(topic)
+        places: dict[int, Acknowledged] = {}
+        for partition, message in messages:
+            log = self.logs[partition]
+            first = places[partition].first if partition in places else len(log)
+            log.append(message)
+            places[partition] = Acknowledged(first, first)
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            raise ConnectionResetError
+        return places
+
+    async def log_ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Say where the logs end."""
+        await self.partitions(topic)
+        return {partition: len(self.logs[partition]) for partition in partitions}
+
+    def forget(self) -> None:
+        """Lose all logs."""
+        self.logs = [[] for _ in range(PARTITIONS)]
+
+    def seqs(self) -> list[list[int]]:
+        """Give each partition's sequences in the order of its log."""
+        return [[int(dict(m.headers)["ce_sequence"]) for m in log] for log in self.logs]
+
+
+@asynccontextmanager
+async def relaying(db: Database, broker: FakeBroker) -> AsyncIterator[Relay]:
+    """Run a relay with small batches."""
+    relay = Relay(
+        db, broker, JournalFacts(), topic=TOPIC, shard_id=0, batch_max=7, idle_seconds=0.02
+    )
+    running = asyncio.create_task(relay.run())
+    try:
+        yield relay
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so; a test that waits in vain fails after a while."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 -- a fake has nothing to wait on
+            await asyncio.sleep(0.01)
+
+
+def first_sightings(seqs: Sequence[int]) -> list[int]:
+    """Drop repetitions."""
+    return list(dict.fromkeys(seqs))
+
+
+def arrived(broker: FakeBroker, count: int) -> bool:
+    """Tell whether all of the first ``count`` facts are there."""
+    return {seq for log in broker.seqs() for seq in log} == set(range(1, count + 1))
+
+
+class TestRelay:
+    """Publishing a journal."""
+
+    async def test_publishes_in_order_once(self, db: Database) -> None:
+        """Undisturbed, every fact arrives exactly once, each partition in commit order."""
+        broker = FakeBroker()
+        async with relaying(db, broker) as relay:
+            for _ in range(3):
+                await journal(db, make_facts(20))
+                relay.wake()
+            await until(lambda: arrived(broker, 60))
+
+        seqs = broker.seqs()
+        assert sum(len(log) for log in seqs) == 60
+        assert all(log == sorted(log) for log in seqs)
+
+    async def test_names_the_fact_before_in_its_partition(self, db: Database) -> None:
+        """Headers are CloudEvents, with the chain that a consumer checks."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+
+        for log in broker.logs:
+            previous = b"0"
+            for message in log:
+                headers = dict(message.headers)
+                assert headers["ce_previous"] == previous
+                assert headers["ce_source"] == b"/points/0"
+                assert headers["ce_type"] == b"cagnotte.test.v1.Happened"
+                assert headers["ce_time"] == b"2017-01-02T03:04:05.678901+00:00"
+                previous = headers["ce_sequence"]
+
+    async def test_a_crash_between_sending_and_saving_only_repeats(self, db: Database) -> None:
+        """Nothing is lost, order holds, and what comes twice has the same id and bytes."""
+        broker = FakeBroker()
+        broker.answers_to_lose = 2
+        await journal(db, make_facts(40))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 40))
+
+        seqs = broker.seqs()
+        assert sum(len(log) for log in seqs) > 40
+        for log, found in zip(broker.logs, seqs, strict=True):
+            assert first_sightings(found) == sorted(set(found))
+            bodies = {(dict(m.headers)["ce_id"], m.key, m.value) for m in log}
+            assert len(bodies) == len(set(found))
+
+    async def test_resumes_where_it_was(self, db: Database) -> None:
+        """Another process goes on from the saved cursor."""
+        broker = FakeBroker()
+        await journal(db, make_facts(10))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 10))
+        await journal(db, make_facts(10))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 20))
+
+        assert all(first_sightings(log) == sorted(set(log)) for log in broker.seqs())
+
+    async def test_outlasts_a_broker_that_is_away(self, db: Database) -> None:
+        """It tries again until the broker is back."""
+        broker = FakeBroker()
+        broker.away = True
+        await journal(db, make_facts(10))
+        async with relaying(db, broker):
+            await asyncio.sleep(0.3)
+            broker.away = False
+            await until(lambda: arrived(broker, 10))
+
+    async def test_publishes_all_again_when_the_broker_forgot(self, db: Database) -> None:
+        """Seen at the start by the log's end, and then nothing is missing."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+        broker.forget()
+        await journal(db, make_facts(5))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 35))
+
+        assert all(log == sorted(log) for log in broker.seqs())
+
+    async def test_sees_forgetting_by_the_offset_of_an_answer(self, db: Database) -> None:
+        """A broker that restarts between two batches is found out by the next answer."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker) as relay:
+            await until(lambda: arrived(broker, 30))
+            broker.forget()
+            await journal(db, make_facts(5))
+            relay.wake()
+            await until(lambda: arrived(broker, 35))
+
+    async def test_sees_forgetting_while_idle(self, db: Database) -> None:
+        """A consumer may still need what was forgotten, though nothing new happens."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+            broker.forget()
+            await until(lambda: arrived(broker, 30))
