@@ -9,7 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2
 from services.ledger.domain.expiry import OWN_ID_VERSION
+from services.ledger.domain.expiry import PURPOSE as EXPIRY_PURPOSE
 from services.ledger.domain.journal import hash_command
+from services.ledger.domain.posting_rules import EVENT_PURPOSES
 from services.ledger.domain.transaction import (
     Basis,
     InvalidCommand,
@@ -27,6 +29,9 @@ TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 TIME_MAX: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """No effective time at or after it."""
+
+RESERVED_PURPOSES: Final = EVENT_PURPOSES | {EXPIRY_PURPOSE}
+"""Purposes that no caller may use: what stands under them was booked from an event or by the sweep."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION_SHIFT: Final = 76
@@ -57,6 +62,8 @@ def parse_command(message: ledger_pb2.TransactionCommand, *, path: str) -> Trans
     transaction_id = UUID(message.transaction_id)
     if transaction_id.int >> _VERSION_SHIFT & 0xF == OWN_ID_VERSION:
         raise _invalid(f"{path}.transaction_id", "must be a UUIDv7; version 8 is the ledger's own")
+    if message.purpose in RESERVED_PURPOSES:
+        raise _invalid(f"{path}.purpose", "is reserved for what the ledger books by itself")
     name = message.WhichOneof("action")
     assert name is not None, "the proto requires an action"
     action = getattr(message, name)

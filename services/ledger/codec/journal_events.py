@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from cagnotte.common.v1 import event_pb2
 from cagnotte.ledger.v1 import events_pb2
-from services.ledger.codec.render import render_time, render_transaction
+from services.ledger.codec.render import render_transaction
 from services.ledger.domain.account import Account
 from services.ledger.domain.journal import Recorded
 from services.ledger.domain.transaction import Kind
@@ -19,12 +19,12 @@ def render_event(recorded: Recorded, accounts: dict[int, Account]) -> tuple[str,
     """Render an accepted transaction as its event: the type's full name and the bytes, always the same."""
     entry = recorded.entry
     assert not entry.status, "refusals are not published"
+    transaction = render_transaction(recorded, accounts)
     metadata = event_pb2.EventMetadata(
         event_id=str(entry.transaction_id),
-        occur_time=render_time(entry.effective_time),
-        record_time=render_time(entry.recorded_time),
+        occur_time=transaction.effective_time,
+        record_time=transaction.recorded_time,
     )
-    transaction = render_transaction(recorded, accounts)
     event: Message
     if entry.kind == Kind.HOLD_EXPIRED:
         event = events_pb2.HoldExpired(

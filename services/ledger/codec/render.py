@@ -17,9 +17,9 @@ _MICROS_PER_SECOND: Final = 1_000_000
 _ACCEPTED: Final = ledger_pb2.OUTCOME_STATUS_ACCEPTED
 _REFUSED: Final = ledger_pb2.OUTCOME_STATUS_REFUSED
 _LAYERS: Final = {
-    Layer.SETTLED: ledger_pb2.LAYER_SETTLED,
-    Layer.HELD_OUT: ledger_pb2.LAYER_HELD_OUT,
-    Layer.HELD_IN: ledger_pb2.LAYER_HELD_IN,
+    int(Layer.SETTLED): ledger_pb2.LAYER_SETTLED,
+    int(Layer.HELD_OUT): ledger_pb2.LAYER_HELD_OUT,
+    int(Layer.HELD_IN): ledger_pb2.LAYER_HELD_IN,
 }
 
 
@@ -60,7 +60,7 @@ def render_posting(posting: PostingRecord, account: Account) -> ledger_pb2.Posti
         side=ledger_pb2.SIDE_CREDIT if posting.amount > 0 else ledger_pb2.SIDE_DEBIT,
         amount=abs(posting.amount),
         asset=account.asset,
-        layer=_LAYERS[Layer(posting.layer)],
+        layer=_LAYERS[posting.layer],
         balance_after=posting.balance_after,
     )
 
@@ -69,27 +69,23 @@ def render_transaction(recorded: Recorded, accounts: dict[int, Account]) -> ledg
     """Render a recorded transaction; ``accounts`` is by id and holds every account of its postings."""
     entry = recorded.entry
     message = _entry(entry)
-    message.postings.extend(
-        sorted(
-            (
-                render_posting(posting, accounts[posting.account_id])
-                for posting in recorded.postings
-            ),
-            key=lambda posting: (posting.account, posting.layer),
-        )
-    )
+    by_name = sorted([(accounts[p.account_id].name, p.layer, p) for p in recorded.postings])
+    message.postings.extend([render_posting(p, accounts[p.account_id]) for _, _, p in by_name])
     return message
 
 
 def _entry(entry: Entry) -> ledger_pb2.Transaction:
+    recorded_time = effective_time = render_time(entry.recorded_time)
+    if entry.effective_time != entry.recorded_time:
+        effective_time = render_time(entry.effective_time)
     return ledger_pb2.Transaction(
         transaction_id=str(entry.transaction_id),
         seq=entry.seq,
         kind=ledger_pb2.TransactionKind.ValueType(entry.kind),
         status=_REFUSED if entry.status else _ACCEPTED,
         reason=error_reason_pb2.ErrorReason.ValueType(entry.status),
-        effective_time=render_time(entry.effective_time),
-        recorded_time=render_time(entry.recorded_time),
+        effective_time=effective_time,
+        recorded_time=recorded_time,
         basis=ledger_pb2.Basis.ValueType(entry.basis),
         purpose=entry.purpose,
         reference=entry.reference,

@@ -48,6 +48,9 @@ class AccountDirectory:
         self._by_name: OrderedDict[str, Account] = OrderedDict()
         self._by_id: dict[int, Account] = {}
 
+    def __len__(self) -> int:
+        return len(self._by_name)
+
     def remember(self, accounts: Iterable[Account]) -> None:
         """Keep committed accounts, forgetting those that were not used for longest."""
         for account in accounts:
@@ -139,4 +142,4 @@ async def statement(
 ) -> list[StatementRow]:
     """Give postings of an account, newest first, that lie before a place (seq, layer)."""
     rows = await conn.fetch(QUERIES["statement"], account_id, before[0], before[1], limit)
-    return [StatementRow(*row) for row in rows]
+    return [StatementRow._make(row) for row in rows]

@@ -42,7 +42,7 @@ class TrialBalanceRow(NamedTuple):
 async def accepted_after(conn: Connection, shard_id: int, seq: int, limit: int) -> list[Recorded]:
     """Read accepted transactions that follow a number, in order, with their postings."""
     rows = await conn.fetch(QUERIES["accepted_after"], shard_id, seq, limit)
-    entries = [Entry(*row) for row in rows]
+    entries = [Entry._make(row) for row in rows]
     by_seq = await postings_of(conn, shard_id, [e.seq for e in entries])
     return [Recorded(entry, by_seq.get(entry.seq, [])) for entry in entries]
 
@@ -52,9 +52,9 @@ async def facts_between(
 ) -> list[JournalFact]:
     """Read all facts of an inclusive range, in order; a number that is missing is simply not in the answer."""
     span = (shard_id, seq_from, seq_to)
-    entries = [Entry(*row) for row in await conn.fetch(QUERIES["transactions_between"], *span)]
+    entries = [Entry._make(row) for row in await conn.fetch(QUERIES["transactions_between"], *span)]
     rows = await conn.fetch(QUERIES["postings_between"], *span)
-    by_seq = group_postings(Posting(*row) for row in rows)
+    by_seq = group_postings(Posting._make(row) for row in rows)
     openings = [Account(*row) for row in await conn.fetch(QUERIES["openings_between"], *span)]
     facts: list[JournalFact] = [Recorded(e, by_seq.get(e.seq, [])) for e in entries]
     facts.extend(openings)
@@ -74,7 +74,7 @@ async def totals(conn: Connection) -> Totals:
     """Read the counts of the journal."""
     row = await conn.fetchrow(QUERIES["totals"])
     assert row is not None, "a sum is one row"
-    return Totals(*row)
+    return Totals._make(row)
 
 
 async def trial_balance(
@@ -82,4 +82,4 @@ async def trial_balance(
 ) -> list[TrialBalanceRow]:
     """Sum settled postings by GL account, asset and basis, up to and including both business days."""
     rows = await conn.fetch(QUERIES["trial_balance"], effective_through, recorded_through)
-    return [TrialBalanceRow(*row) for row in rows]
+    return [TrialBalanceRow._make(row) for row in rows]

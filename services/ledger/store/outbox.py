@@ -11,7 +11,7 @@ from services.ledger.store.accounts import AccountDirectory
 from services.ledger.store.journal import accepted_after
 
 _LARGE_BATCH: Final = 200
-_BUSY_SECONDS: Final = 0.1
+_BUSY_SECONDS: Final = 0.5
 _GIVE_WAY_SECONDS: Final = 0.02
 _GIVE_WAY_TIMES_MAX: Final = 25
 

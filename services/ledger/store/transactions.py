@@ -62,7 +62,7 @@ async def load_targets(
 ) -> list[tuple[Target, list[Posting]]]:
     """Read the accepted transactions among these ids, each with its postings."""
     rows = await conn.fetch(QUERIES["targets"], list(ids), shard_id)
-    targets = [Target(*row) for row in rows]
+    targets = [Target._make(row) for row in rows]
     by_seq = await postings_of(conn, shard_id, [target.seq for target in targets])
     return [(target, by_seq.get(target.seq, [])) for target in targets]
 
@@ -74,7 +74,7 @@ async def postings_of(
     if not seqs:
         return {}
     rows = await conn.fetch(QUERIES["postings_of"], shard_id, seqs)
-    return group_postings(Posting(*row) for row in rows)
+    return group_postings(Posting._make(row) for row in rows)
 
 
 def group_postings(postings: Iterable[Posting]) -> dict[int, list[Posting]]:
@@ -85,7 +85,7 @@ def group_postings(postings: Iterable[Posting]) -> dict[int, list[Posting]]:
 async def find_transaction(conn: Connection, transaction_id: UUID) -> Entry | None:
     """Read a recorded transaction, accepted or refused."""
     row = await conn.fetchrow(QUERIES["transaction_by_id"], transaction_id)
-    return Entry(*row) if row else None
+    return Entry._make(row) if row else None
 
 
 async def holds_due(conn: Connection, shard_id: int, *, now: datetime, limit: int) -> list[DueHold]:

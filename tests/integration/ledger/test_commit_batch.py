@@ -298,6 +298,24 @@ class TestRights:
                 await conn.execute("UPDATE account_balance SET posted = -1")
 
 
+class TestDirectory:
+    async def test_forgets_what_was_not_used_for_longest(self, ledger: Ledger) -> None:
+        """The directory is bounded; what it forgot is read again, what is unknown is left out."""
+        names = [f"gl/530000/stores/{n:04}" for n in range(8)]
+        await ledger.decide(*[command((BANK, -1), (name, 1)) for name in names])
+        directory = AccountDirectory(shard_id=0, size_max=4)
+
+        async with ledger.db.connection() as conn:
+            first = await directory.by_name(conn, [*names, "no/such"])
+            ids = {account.account_id for account in first.values()}
+            by_id = await directory.by_id(conn, ids)
+            again = await directory.by_name(conn, names)
+
+        assert sorted(first) == names
+        assert first == again == {account.name: account for account in by_id.values()}
+        assert len(directory) == 4
+
+
 class TestWriters:
     async def test_two_processes_share_a_shard(
         self, ledger: Ledger, ledger_database: TestDatabase, chart: Chart

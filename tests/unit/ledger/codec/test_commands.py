@@ -9,6 +9,7 @@ from cagnotte.ledger.v1 import error_reason_pb2, ledger_pb2
 from services.common.kernel.ids import new_uuid7
 from services.ledger.codec import pages
 from services.ledger.codec.commands import (
+    RESERVED_PURPOSES,
     in_request_order,
     parse_batch,
     parse_command,
@@ -72,6 +73,17 @@ class TestParse:
 
         with pytest.raises(InvalidCommand):
             parse_command(message, path="transaction")
+
+    @pytest.mark.parametrize("purpose", sorted(RESERVED_PURPOSES))
+    def test_reserved_purposes(self, purpose: str) -> None:
+        """A caller cannot write what looks like a booked event."""
+        message = post(leg("a", -5), leg("b", 5))
+        message.purpose = purpose
+
+        with pytest.raises(InvalidCommand) as refused:
+            parse_command(message, path="transaction")
+
+        assert refused.value.violations[0][0] == "transaction.purpose"
 
     @pytest.mark.parametrize("seconds", [-(10**12), 0, 7258118400, 10**18])
     def test_absurd_times(self, seconds: int) -> None:

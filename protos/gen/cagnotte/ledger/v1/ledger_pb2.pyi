@@ -407,7 +407,10 @@ class TransactionCommand(_message.Message):
     basis: Global___Basis.ValueType
     """For whose books; unspecified means COMMON."""
     purpose: _builtins.str
-    """Why value moves, a short code, for example `sale` or `top-up`."""
+    """Why value moves, a short code, for example `top-up`. The purposes of what
+    the ledger books by itself (`sale`, `loyalty-earned`, `loyalty-spent`,
+    `loyalty-expired`, `hold-expiry`) are refused.
+    """
     reference: _builtins.str
     """The paper it rests on, for example a ticket key. No personal data."""
     link_group: _builtins.int
