@@ -125,7 +125,7 @@ class TestPointsService:
         assert last == datetime(2017, 7, 31, 22, tzinfo=UTC)
 
     async def test_answers_each_ticket_of_a_queue(self, channels: Channels) -> None:
-        """One malformed, one wrong and one repeated ticket disturb none of the others."""
+        """Malformed, wrong, repeated and dangerous tickets disturb none of the others."""
         till = stub(channels, CallerKind.TILL, "0330/07")
         first, wrong, malformed = ticket_request(1), ticket_request(2), ticket_request(3)
         wrong.ticket.total_minor += 1
@@ -133,7 +133,10 @@ class TestPointsService:
         changed = ticket_request(1, sales=5000)
         training = ticket_request(5)
         training.ticket.key.kind = pb.TICKET_KIND_TRAINING
-        queue = [first, wrong, malformed, first, changed, training, ticket_request(4)]
+        card_in_text = ticket_request(6)
+        card_in_text.ticket.lines[0].department = "4111 1111 1111 1111"
+        last = ticket_request(4)
+        queue = [first, wrong, malformed, first, changed, training, card_in_text, last]
 
         answer = await till.RecordTickets(rpc.RecordTicketsRequest(tickets=queue))
 
@@ -144,11 +147,13 @@ class TestPointsService:
             pb.TICKET_STATUS_RECORDED,
             pb.TICKET_STATUS_CONFLICT,
             pb.TICKET_STATUS_TRAINING,
+            pb.TICKET_STATUS_REFUSED,
             pb.TICKET_STATUS_RECORDED,
         ]
         assert [outcome.replayed for outcome in answer.outcomes].index(True) == 3
         assert answer.outcomes[1].refusal.reason == "TICKET_TOTALS_DIFFER"
         assert answer.outcomes[2].refusal.reason == "FIELD_INVALID"
+        assert answer.outcomes[6].refusal.reason == "PAN_REFUSED"
 
     async def test_keeps_both_contents_of_a_conflict(self, channels: Channels) -> None:
         """The first content stays the ticket, the other is kept beside it, once."""
