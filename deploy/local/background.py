@@ -76,10 +76,16 @@ def _wait_until_ready(paths: StackPaths, process: subprocess.Popen[bytes], log: 
     until = time.monotonic() + _START_SECONDS_MAX
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise StackError(log.read_text(encoding="utf-8", errors="replace").strip())
+            raise StackError(_said(log))
         state = load_state(paths)
         if state is not None and state.ready and state.pid == process.pid:
             return state
         time.sleep(_POLL_SECONDS)
     message = f"The stack did not start within {_START_SECONDS_MAX:.0f} s. Look into {paths.logs}."
     raise StackError(message)
+
+
+def _said(log: Path) -> str:
+    """Return what ``up`` said at its end, without the name that every message begins with."""
+    said = log.read_text(encoding="utf-8", errors="replace").strip()
+    return said.removeprefix("cagnotte: ")

@@ -1,7 +1,9 @@
 """Which ports the parts listen on: the usual ones where they are free, remembered from start to start."""
 
 import socket
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -20,18 +22,38 @@ USUAL_PORTS: Final[Mapping[str, int]] = {
 """Where one would look for each part first."""
 
 
-def choose_ports(remembered: Mapping[str, int]) -> dict[str, int]:
-    """Choose a port for every part: the remembered one, else the usual one, else one that is free.
+@contextmanager
+def hold_ports(remembered: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Choose a port for every part and hold it against other stacks: remembered, else usual, else a free one.
 
     A remembered port that is taken by now is given up too: a stack that starts is worth more than a constant address.
     """
-    chosen: dict[str, int] = {}
-    for name, usual in USUAL_PORTS.items():
-        wanted = remembered.get(name, usual)
-        if wanted in chosen.values() or not is_free(wanted):
-            wanted = _any_free_port(chosen.values())
-        chosen[name] = wanted
-    return chosen
+    with ExitStack() as holds:
+        chosen: dict[str, int] = {}
+        for name, usual in USUAL_PORTS.items():
+            port = remembered.get(name, usual)
+            while port in chosen.values() or not _hold(port, holds):
+                port = _any_free_port()
+            chosen[name] = port
+        yield chosen
+
+
+def _hold(port: int, holds: ExitStack) -> bool:
+    """Claim a port, which its part takes only moments later; false when it is somebody else's."""
+    if not is_free(port):
+        return False
+    if sys.platform != "linux":
+        return True
+    # A name in the kernel's abstract space is as wide as the ports are (the network namespace), belongs to one process
+    # and ends with it.
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        claim.bind(f"\0cagnotte/port/{port}")
+    except OSError:
+        claim.close()
+        return False
+    holds.enter_context(claim)
+    return True
 
 
 def is_free(port: int) -> bool:
@@ -47,10 +69,8 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _any_free_port(taken: Collection[int]) -> int:
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
-            return port
+def _any_free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port

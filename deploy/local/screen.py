@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 from rich.panel import Panel
@@ -15,27 +14,18 @@ from deploy.local.secrets import SERVICES
 from deploy.local.state import StackState
 from deploy.local.status import PartStatus
 
-_WHAT: Final = {
-    "postgres": "PostgreSQL: the databases ledger, points and wallet",
-    "kafka": "broker (Kafka's protocol, memory only)",
-    "ledger": "accounts, journal, books",
-    "points": "members, tickets, points and kitty",
-    "wallet": "payment methods and checkouts",
-}
-
 
 def show_ready(console: Console, paths: StackPaths, state: StackState) -> None:
     """Show the addresses of a stack that has just started, and a first call to try."""
     table = Table(title=f"cagnotte is up in {paths.root} ({state.clock} clock)", title_style="bold")
-    for column in ("part", "address", "process", "metrics", "what it is"):
-        table.add_column(column, no_wrap=column != "what it is")
+    for column in ("part", "address", "process", "metrics"):
+        table.add_column(column, no_wrap=True)
     for part in state.parts:
         table.add_row(
             Text(part.name, style="bold"),
             part.address,
             str(part.process.pid) if part.process is not None else "",
             _metrics(state, part.name),
-            _WHAT[part.name],
         )
     console.print(table)
     console.print(Panel(_first_call(paths, state), title="a first call", title_align="left"))

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Final
 
+from deploy.kafka.topics import read_topics
 from deploy.local.errors import StackError
 from deploy.local.health import is_serving
 from deploy.local.identity import identity_settings
@@ -77,6 +78,8 @@ def _settings(
         "KAFKA__BOOTSTRAP": f"{LOOPBACK}:{state.ports['kafka']}",
         # The embedded broker has no idempotent producer; a repeated fact is recognized by its id.
         "KAFKA__IDEMPOTENT": "false",
+        # A relay that finds its topic missing makes it as topics.yaml says.
+        "KAFKA__PARTITIONS": str(max(topic.partitions for topic in read_topics())),
         "GRPC__LISTEN": service_address(state, service),
         "METRICS__LISTEN": f"{LOOPBACK}:{state.ports[f'{service}_metrics']}",
         "DEVELOPMENT": "true",

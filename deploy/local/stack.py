@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from deploy.local.broker import broker_spec
@@ -12,7 +12,7 @@ from deploy.local.errors import StackError
 from deploy.local.identity import make_keys
 from deploy.local.lock import hold_lock
 from deploy.local.paths import StackPaths
-from deploy.local.ports import choose_ports
+from deploy.local.ports import hold_ports
 from deploy.local.postgres import prepare_postgres
 from deploy.local.processes import stop_leftovers
 from deploy.local.programme import publish_demo_programme
@@ -38,8 +38,16 @@ async def run_stack(
     PostgreSQL and the broker for those that run elsewhere.
     """
     paths.make()
-    with hold_lock(paths):
-        stack = _Stack(paths, _opening_state(paths, clock=clock, report=report), report, services)
+    with ExitStack() as holds:
+        holds.enter_context(hold_lock(paths))
+        before = _look_back(paths, clock=clock, report=report)
+        state = StackState(
+            clock=clock or ("system" if before is None else before.clock),
+            ports=holds.enter_context(hold_ports({} if before is None else before.ports)),
+            pid=os.getpid(),
+            ready=False,
+        )
+        stack = _Stack(paths, state, report, services)
         work = asyncio.create_task(stack.run(on_ready))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -61,7 +69,8 @@ def stop_left_behind(paths: StackPaths) -> list[int]:
     return stop_leftovers(processes, seconds_max=_LEFTOVER_SECONDS_MAX)
 
 
-def _opening_state(paths: StackPaths, *, clock: str | None, report: Report) -> StackState:
+def _look_back(paths: StackPaths, *, clock: str | None, report: Report) -> StackState | None:
+    """Return what the folder's stack was, with nothing of it running any more."""
     before = load_state(paths)
     if before is not None and clock not in (None, before.clock):
         message = (
@@ -72,12 +81,7 @@ def _opening_state(paths: StackPaths, *, clock: str | None, report: Report) -> S
     left = stop_left_behind(paths)
     if left:
         report(f"An earlier run was killed; stopped what it left behind ({len(left)} processes).")
-    return StackState(
-        clock=clock or ("system" if before is None else before.clock),
-        ports=choose_ports({} if before is None else before.ports),
-        pid=os.getpid(),
-        ready=False,
-    )
+    return before
 
 
 class _Stack:

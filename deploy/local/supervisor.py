@@ -83,6 +83,9 @@ class Part:
                     self._say(f"{spec.name} did not answer within {spec.ready_seconds_max:.0f} s.")
                 )
             await asyncio.sleep(_PROBE_SECONDS)
+        if self._process.returncode is not None:
+            # Somebody else answered at its address.
+            raise StackError(self._say(f"{spec.name} could not take {spec.address}."))
         await spec.prepare()
 
     async def watch(self) -> None:

@@ -2,17 +2,18 @@
 
 import socket
 
-from deploy.local.ports import LOOPBACK, USUAL_PORTS, choose_ports, is_free
+from deploy.local.ports import LOOPBACK, USUAL_PORTS, hold_ports, is_free
 
 
-class TestChoosePorts:
+class TestHoldPorts:
     def test_keeps_the_remembered_one_where_it_is_free(self) -> None:
         """Addresses survive a restart."""
         with socket.socket() as probe:
             probe.bind((LOOPBACK, 0))
             free = probe.getsockname()[1]
 
-        assert choose_ports({"ledger": free})["ledger"] == free
+        with hold_ports({"ledger": free}) as ports:
+            assert ports["ledger"] == free
 
     def test_gives_up_one_that_is_taken(self) -> None:
         """A stack starts also where somebody else listens on its port by now."""
@@ -21,13 +22,16 @@ class TestChoosePorts:
             other.listen(1)
             taken = other.getsockname()[1]
 
-            chosen = choose_ports({"ledger": taken})
-
-        assert chosen["ledger"] != taken
-        assert not is_free(taken) or chosen["ledger"] != taken
+            with hold_ports({"ledger": taken}) as ports:
+                assert not is_free(taken)
+                assert ports["ledger"] != taken
 
     def test_gives_every_part_one_of_its_own(self) -> None:
         """No two parts share a port, even when the remembered ones say so."""
-        chosen = choose_ports(dict.fromkeys(USUAL_PORTS, 50999))
+        with hold_ports(dict.fromkeys(USUAL_PORTS, 50999)) as ports:
+            assert len(set(ports.values())) == len(USUAL_PORTS)
 
-        assert len(set(chosen.values())) == len(USUAL_PORTS)
+    def test_keeps_them_from_another_stack_that_starts_now(self) -> None:
+        """Two stacks started at once never choose the same port, although nobody listens yet."""
+        with hold_ports({}) as ports, hold_ports(ports) as others:
+            assert not set(ports.values()) & set(others.values())

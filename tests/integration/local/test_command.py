@@ -1,0 +1,149 @@
+"""The cagnotte command as its users meet it: processes, exit codes, what is on the screen."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND_SECONDS_MAX = 120
+PARTS = ["postgres", "kafka", "ledger", "points", "wallet"]
+
+pytestmark = pytest.mark.slow
+
+
+class Cagnotte:
+    """The command on one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments, f"--dir={self.folder}"],
+            env={name: value for name, value in os.environ.items() if name != "CAGNOTTE_DIR"},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Return what `status --json` lists."""
+        parts: list[dict[str, Any]] = json.loads(self("status", "--json").stdout)["parts"]
+        return parts
+
+    def call(self, method: str, *arguments: str) -> dict[str, Any]:
+        """Return the answer of a call."""
+        done = self("call", method, *arguments)
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def cagnotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cagnotte]:
+    """Run one stack for the whole module, on a simulated clock."""
+    command = Cagnotte(tmp_path_factory.mktemp("command") / "stack")
+    started = command("up", "--detach", "--clock=simulated")
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield command
+    finally:
+        command("down")
+
+
+class TestUp:
+    def test_of_a_running_stack_is_refused(self, cagnotte: Cagnotte) -> None:
+        """A second `up` on the folder fails, says so, and leaves the first one alone."""
+        second = cagnotte("up")
+
+        assert second.returncode == 2
+        assert "already runs" in second.stderr
+        assert all(part["healthy"] for part in cagnotte.parts())
+
+    def test_again_finds_the_data(self, cagnotte: Cagnotte) -> None:
+        """A restart keeps the clock, the journals and the addresses."""
+        cagnotte.call("points.SetTime", '{"business_time": "2017-01-01T12:00:00Z"}')
+        before = cagnotte.call("points.GetLoyaltyTotals", "--as=finance")
+        addresses = {part["name"]: part["address"] for part in cagnotte.parts()}
+
+        assert cagnotte("down").returncode == 0
+        assert cagnotte("up", "--detach").returncode == 0
+
+        assert cagnotte.call("points.GetLoyaltyTotals", "--as=finance") == before
+        assert cagnotte.call("points.GetTime")["business_time"] == "2017-01-01T12:00:00Z"
+        assert {part["name"]: part["address"] for part in cagnotte.parts()} == addresses
+
+    def test_with_another_clock_is_refused(self, cagnotte: Cagnotte) -> None:
+        """Data of one kind of time never meets the other kind."""
+        assert cagnotte("down").returncode == 0
+        try:
+            other = cagnotte("up", "--clock=system")
+        finally:
+            assert cagnotte("up", "--detach").returncode == 0
+
+        assert other.returncode == 2
+        assert "keeps its clock" in other.stderr
+
+
+class TestStatus:
+    def test_lists_every_part_with_its_process_and_address(self, cagnotte: Cagnotte) -> None:
+        """The parts are there by name, alive and healthy, and each has an address."""
+        parts = cagnotte.parts()
+
+        assert [part["name"] for part in parts] == PARTS
+        assert all(set(part) == {"name", "pid", "address", "healthy"} for part in parts)
+        assert all(part["healthy"] and part["pid"] and part["address"] for part in parts)
+
+    def test_of_no_stack_says_how_to_start_one(self, tmp_path: Path) -> None:
+        """An empty folder is no failure without a next step."""
+        nothing = Cagnotte(tmp_path)("status")
+
+        assert nothing.returncode == 2
+        assert "cagnotte up" in nothing.stderr
+
+
+class TestEnv:
+    def test_exports_addresses_databases_and_tokens(self, cagnotte: Cagnotte) -> None:
+        """A shell that evaluates the output has exactly the promised variables."""
+        lines = cagnotte("env").stdout.splitlines()
+
+        assert all(line.startswith("export ") and shlex.split(line) for line in lines)
+        names = {line.removeprefix("export ").partition("=")[0] for line in lines}
+        services = ("LEDGER", "POINTS", "WALLET")
+        assert names == {
+            *(f"CAGNOTTE_{service}_DATABASE_URL" for service in services),
+            *(f"CAGNOTTE_{service}_ADDRESS" for service in services),
+            "CAGNOTTE_KAFKA",
+            *(
+                f"CAGNOTTE_TOKEN_{kind}"
+                for kind in ("TILL", "SHOPPER", "FINANCE", "SERVICE", "OPERATOR")
+            ),
+        }
+
+
+class TestSecrets:
+    def test_are_in_no_log(self, cagnotte: Cagnotte) -> None:
+        """Neither a password nor a token is written anywhere but where it belongs."""
+        secrets = json.loads((cagnotte.folder / "secrets.json").read_text()).values()
+        token = shlex.split(cagnotte("env").stdout)[-1].partition("=")[2]
+
+        for log in (cagnotte.folder / "logs").iterdir():
+            content = log.read_text(errors="replace")
+            assert not [secret for secret in (*secrets, token) if secret in content], log.name
+
+
+class TestCall:
+    def test_shows_a_refusal_as_the_service_said_it(self, cagnotte: Cagnotte) -> None:
+        """A till may not see finance's totals, and reads why."""
+        refused = cagnotte("call", "points.GetLoyaltyTotals", "--as=till")
+
+        assert refused.returncode == 2
+        assert "CALLER_NOT_ALLOWED" in refused.stderr
