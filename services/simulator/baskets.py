@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,8 @@ from services.simulator.vat import vat_rate_bp
 UNKNOWN_DEPARTMENT: Final = "UNKNOWN"
 UNKNOWN_BRAND: Final = "Unknown"
 _BATCH_ROWS: Final = 16_384
+_EPOCH_IN_PARIS: Final = datetime(1970, 1, 1, tzinfo=BUSINESS_ZONE)
+"""Adding to it counts wall-clock, as the file does: the zone's offset is found afterwards."""
 _COLUMNS: Final = (
     "household_id",
     "store_id",
@@ -141,42 +143,55 @@ def to_minor(value: float) -> int:
     return int((Decimal(repr(value)) * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
-def _rows(dataset: Dataset) -> Iterator[tuple[int, int, int, datetime, Line]]:
+# Household, store, basket, and microseconds of wall-clock since 1970: what makes one basket.
+_Head = tuple[int, int, int, int]
+
+
+def _rows(dataset: Dataset) -> Iterator[tuple[_Head, Line]]:
     products = _read_products(dataset)
     cents = _Cents()
     file = _parquet().ParquetFile(_present(dataset.transactions))
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(_COLUMNS)):
-        columns = [_values(batch.column(name), name) for name in _COLUMNS]
-        for household, store, basket, article, quantity, sales, coupon, time in zip(
-            *columns, strict=True
+        household, store, basket, article, quantity, sales, coupon, time = (
+            _values(batch.column(name), name) for name in _COLUMNS
+        )
+        heads = zip(household, store, basket, time, strict=True)
+        for head, number, pieces, value, promise in zip(
+            heads, article, quantity, sales, coupon, strict=True
         ):
-            product = products.get(article)
+            product = products.get(number)
             if product is None:
-                product = products[article] = _unknown_product(article)
-            sales_minor, promised = cents[sales], cents[coupon]
-            paid = min(promised, sales_minor)
-            line = Line(product, quantity, sales_minor, paid, promised - paid)
-            yield household, store, basket, time, line
+                product = products[number] = _unknown_product(number)
+            sales_minor = cents[value]
+            if promise:
+                promised = cents[promise]
+                paid = min(promised, sales_minor)
+                yield head, Line(product, pieces, sales_minor, paid, promised - paid)
+            else:
+                yield head, Line(product, pieces, sales_minor, 0, 0)
 
 
-def _group(rows: Iterator[tuple[int, int, int, datetime, Line]]) -> Iterator[Basket]:
-    head: tuple[int, int, int, datetime] | None = None
+def _group(rows: Iterator[tuple[_Head, Line]]) -> Iterator[Basket]:
+    current: _Head | None = None
     lines: list[Line] = []
-    for household, store, basket, time, line in rows:
-        if head is None or head[2] != basket:
-            if head is not None:
-                yield _basket(head, lines)
-            head, lines = (household, store, basket, time), []
-        elif head != (household, store, basket, time):
-            raise DatasetUnreadableError(f"Basket {basket} has two households, stores or times.")
+    for head, line in rows:
+        if head != current:
+            if current is not None:
+                if current[2] == head[2]:
+                    raise DatasetUnreadableError(
+                        f"Basket {head[2]} has two households, stores or times."
+                    )
+                yield _basket(current, lines)
+            current, lines = head, []
         lines.append(line)
-    if head is not None:
-        yield _basket(head, lines)
+    if current is not None:
+        yield _basket(current, lines)
 
 
-def _basket(head: tuple[int, int, int, datetime], lines: list[Line]) -> Basket:
-    household, store, basket, time = head
-    return Basket(basket, household, store, time.replace(tzinfo=BUSINESS_ZONE), tuple(lines))
+def _basket(head: _Head, lines: list[Line]) -> Basket:
+    household, store, basket, micros = head
+    sold_time = _EPOCH_IN_PARIS + timedelta(microseconds=micros)
+    return Basket(basket, household, store, sold_time, tuple(lines))
 
 
 def _read_products(dataset: Dataset) -> dict[int, Product]:
@@ -199,8 +214,9 @@ def _unknown_product(article: int) -> Product:
 
 
 def _values(column: Any, name: str) -> list[Any]:
-    # In nanoseconds, pyarrow would hand out pandas' own type instead of a datetime.
-    plain = column.cast("timestamp[us]") if name == "transaction_timestamp" else column
+    # A time becomes a number here and a datetime once per basket, not once per line.
+    is_time = name == "transaction_timestamp"
+    plain = column.cast("timestamp[us]").cast("int64") if is_time else column
     return list(plain.to_pylist())
 
 

@@ -47,7 +47,7 @@ async def wait_for_books(
             progress.begin("books", total=sales_minor)
             shown = True
         progress.reach(books.sales_minor)
-        progress.show("cents booked by the ledger")
+        progress.show("cents booked")
         now = monotonic()
         if books.transactions != transactions:
             transactions, moved = books.transactions, now

@@ -11,7 +11,6 @@ from rich.progress import (
     MofNCompleteColumn,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
@@ -38,17 +37,16 @@ class Progress:
         """Move the bar on; it is redrawn by time, not by ticket."""
         self._done += count
 
-    def show(self, title: str) -> None:
-        """Redraw the bar under a title, with its rate since it began."""
-        if self._task is None:
-            return
-        seconds = max(monotonic() - self._began, 1e-6)
-        rate = f"{self._done / seconds:,.0f}/s"
-        self._bars.update(self._task, description=title, completed=self._done, rate=rate)
+    def show(self, title: str, *, rate: str = "") -> None:
+        """Redraw the bar under a title."""
+        if self._task is not None:
+            self._bars.update(self._task, description=title, completed=self._done, rate=rate)
 
     def show_day(self, day: date, *, queued: int) -> None:
-        """Redraw the bar of the tickets."""
-        self.show(f"{day:%a %d %b %Y}, {queued} tickets in offline queues")
+        """Redraw the bar of the tickets, with their rate since it began."""
+        seconds = max(monotonic() - self._began, 1e-6)
+        rate = f"{self._done / seconds:,.0f}/s"
+        self.show(f"{day:%d %b %Y}, {queued:3} queued offline", rate=rate)
 
     def reach(self, done: int) -> None:
         """Move the bar to a count."""
@@ -60,11 +58,11 @@ def shown_progress(console: Console) -> Iterator[Progress]:
     """Show progress on the console while the block runs."""
     with Bars(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
+        expand=True,
     ) as bars:
         yield Progress(bars)
