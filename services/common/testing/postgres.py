@@ -207,7 +207,8 @@ def _wait_until_ready(server: Postgres) -> None:
     deadline = monotonic() + _START_SECONDS_MAX
     while monotonic() < deadline:
         probe = subprocess.run(
-            [server_binary("pg_isready"), "-q", "-h", HOST, "-p", str(server.port)], check=False
+            [server_binary("pg_isready"), "-q", "-h", HOST, "-p", str(server.port), "-U", ADMIN],
+            check=False,
         )
         if probe.returncode == 0:
             return
