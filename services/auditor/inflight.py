@@ -1,52 +1,42 @@
-"""Waiting for events that are still on their way from a journal to the books.
+"""Events that are still on their way from a journal to the books.
 
 An audit of a busy system would always find the last events published and not yet booked. So it
-waits, for a bounded time, until a moment comes at which everything has arrived; the proof itself
-is done on the snapshots afterwards and takes nothing from here.
+looks for a moment at which everything has arrived, for a bounded time. The proof itself takes
+nothing from here: it goes over the same snapshots, and what is missing then is missing.
 """
 
-import asyncio
-import time
-from contextlib import AsyncExitStack
 from typing import Final
 
 from services.auditor.booking import BOOKABLE_TYPES, BookableFact, Booking
-from services.auditor.snapshot import opened
+from services.auditor.parallel import Sources
+from services.auditor.snapshot import reading
 from services.common.runtime.database import Connection, load_queries
 
 QUERIES: Final = load_queries(__package__, "inflight.sql")
-
-POLL_SECONDS: Final = 0.2
 
 NEWEST_FACTS: Final = 5_000
 """How far back to look: a partition keeps the order, so what is missing is among the newest."""
 
 
-async def wait_for_books(
-    ledger_dsn: str, points_dsn: str, *, booking: Booking, seconds: float
-) -> bool:
-    """Wait until the newest events are published and booked; tell whether they are in the end."""
-    deadline = time.monotonic() + seconds
-    async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(opened(ledger_dsn))
-        points = await stack.enter_async_context(opened(points_dsn))
-        while not (arrived := await _arrived(ledger, points, booking)):
-            if time.monotonic() >= deadline:
-                break
-            await asyncio.sleep(POLL_SECONDS)
-        return arrived
+async def has_arrived(sources: Sources, booking: Booking) -> bool:
+    """Tell whether nothing is on its way: relays at their heads, sweeps done, events booked."""
+    async with reading(sources.ledger) as ledger, reading(sources.points) as points:
+        return (
+            await ledger.fetchval(QUERIES["relay_stands_at_head"])
+            and await points.fetchval(QUERIES["relay_stands_at_head"])
+            and await ledger.fetchval(QUERIES["no_transaction_hold_due"])
+            and await points.fetchval(QUERIES["no_loyalty_hold_due"])
+            and await _are_booked(ledger, points, booking)
+        )
 
 
-async def _arrived(ledger: Connection, points: Connection, booking: Booking) -> bool:
-    """Tell whether both relays stand at their heads and the newest facts are booked."""
-    for conn in (points, ledger):
-        if not await conn.fetchval(QUERIES["relay_stands_at_head"]):
-            return False
+async def _are_booked(ledger: Connection, points: Connection, booking: Booking) -> bool:
+    """Tell whether the newest facts of points are in the ledger."""
     for (shard_id,) in await points.fetch(QUERIES["shards"]):
         rows = await points.fetch(
             QUERIES["newest_facts"], shard_id, list(BOOKABLE_TYPES), NEWEST_FACTS
         )
         booked = [row["event_id"] for row in rows if booking.is_booked(BookableFact(*row))]
-        if await ledger.fetchval(QUERIES["known_transactions"], booked) != len(booked):
+        if await ledger.fetchval(QUERIES["known_transactions"], booked) != len(set(booked)):
             return False
     return True

@@ -20,3 +20,17 @@ SELECT shard_id
 SELECT count(*)
   FROM transaction
  WHERE transaction_id = ANY($1::uuid[]);
+
+-- no_transaction_hold_due --
+-- The sweep of the ledger has released what was due at its last batch.
+SELECT NOT EXISTS (
+         SELECT
+           FROM hold
+          WHERE hold.state = 0 AND hold.expire_time < (SELECT max(block.recorded_time) FROM block));
+
+-- no_loyalty_hold_due --
+-- The same for points.
+SELECT NOT EXISTS (
+         SELECT
+           FROM loyalty_hold
+          WHERE loyalty_hold.state = 1 AND loyalty_hold.expire_time < (SELECT max(block.recorded_time) FROM block));

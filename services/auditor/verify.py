@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Final
 from services.auditor.booking import Booking
 from services.auditor.books import audit_books
 from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
-from services.auditor.inflight import wait_for_books
+from services.auditor.inflight import has_arrived
 from services.auditor.ledger_journal import audit_ledger_journal
 from services.auditor.ledger_state import audit_ledger_state
 from services.auditor.lots import audit_lots
@@ -25,6 +26,9 @@ from services.ledger.codec.chart import load_chart
 
 PROCESSES_MIN: Final = 2
 """Even one core overlaps a part's waiting for PostgreSQL with another part's computing."""
+
+POLL_SECONDS: Final = 0.25
+"""Between two looks for a moment at which everything has arrived."""
 
 PARTS: Final = (
     *(
@@ -79,22 +83,35 @@ class _Dsns:
 async def _verify(
     dsns: _Dsns, chart_file: Path | None, *, progress: Listener, wait_seconds: float
 ) -> VerifyReport:
-    """Wait, freeze, prove.
+    """Freeze until nothing is in flight, or the time to wait is over; then prove what is there."""
+    booking = Booking(load_chart(chart_file))
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        async with AsyncExitStack() as stack:
+            sources = await _freeze(stack, dsns, chart_file)
+            if await has_arrived(sources, booking) or time.monotonic() >= deadline:
+                return await _prove(sources, progress)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _freeze(stack: AsyncExitStack, dsns: _Dsns, chart_file: Path | None) -> Sources:
+    """Freeze the databases for as long as the stack is open.
 
     The ledger is frozen before the services whose events it books: whatever it had booked by
     then, its cause is in the later snapshots.
     """
-    booking = Booking(load_chart(chart_file))
-    await wait_for_books(dsns.ledger, dsns.points, booking=booking, seconds=wait_seconds)
-    async with AsyncExitStack() as stack:
-        sources = Sources(
-            ledger=await stack.enter_async_context(frozen(dsns.ledger)),
-            points=await stack.enter_async_context(frozen(dsns.points)),
-            wallet=await stack.enter_async_context(frozen(dsns.wallet)) if dsns.wallet else None,
-            chart_file=chart_file,
-        )
-        processes_max = max(PROCESSES_MIN, os.cpu_count() or 0)
-        verdicts = await asyncio.to_thread(
-            run_parts, PARTS, sources, listener=progress, processes_max=processes_max
-        )
+    return Sources(
+        ledger=await stack.enter_async_context(frozen(dsns.ledger)),
+        points=await stack.enter_async_context(frozen(dsns.points)),
+        wallet=await stack.enter_async_context(frozen(dsns.wallet)) if dsns.wallet else None,
+        chart_file=chart_file,
+    )
+
+
+async def _prove(sources: Sources, progress: Listener) -> VerifyReport:
+    """Run all parts over frozen databases."""
+    processes_max = max(PROCESSES_MIN, os.cpu_count() or 0)
+    verdicts = await asyncio.to_thread(
+        run_parts, PARTS, sources, listener=progress, processes_max=processes_max
+    )
     return VerifyReport.of(chain.from_iterable(verdicts))
