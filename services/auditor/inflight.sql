@@ -26,11 +26,13 @@ SELECT count(*)
 SELECT NOT EXISTS (
          SELECT
            FROM hold
-          WHERE hold.state = 0 AND hold.expire_time < (SELECT max(block.recorded_time) FROM block));
+          WHERE hold.state = 0
+            AND hold.expire_time < (SELECT max(block.recorded_time) FROM block));
 
 -- no_loyalty_hold_due --
 -- The same for points.
 SELECT NOT EXISTS (
          SELECT
            FROM loyalty_hold
-          WHERE loyalty_hold.state = 1 AND loyalty_hold.expire_time < (SELECT max(block.recorded_time) FROM block));
+          WHERE loyalty_hold.state = 1
+            AND loyalty_hold.expire_time < (SELECT max(block.recorded_time) FROM block));
