@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio import create_subprocess_exec
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,7 @@ class Service:
     finance: Any
     clock: Any
     broker: Broker
+    process: Process
 
 
 @pytest.fixture
@@ -84,10 +86,12 @@ async def service(ledger_database: TestDatabase, tmp_path: Path) -> AsyncIterato
                     ledger_service_pb2_grpc.LedgerServiceStub(finance),
                     clock_service_pb2_grpc.ClockServiceStub(operator),
                     broker,
+                    process,
                 )
         finally:
-            process.terminate()
-            assert await process.wait() == 0
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 def post(*legs: tuple[str, int], group: int = 0) -> ledger_pb2.TransactionCommand:
@@ -190,7 +194,7 @@ async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, list[str]
 
 class TestGrpc:
     async def test_one_story(self, service: Service) -> None:
-        """Open, post, batch, hold; then every read tells the same."""
+        """Open, post, batch; then every read tells the same, and the process ends cleanly when asked."""
         opened = await service.ledger.OpenAccount(
             pb.OpenAccountRequest(name=ALICE, asset="EUR", floor=0, gl_code="467100")
         )
@@ -224,6 +228,8 @@ class TestGrpc:
         totals = await service.finance.GetJournalTotals(pb.GetJournalTotalsRequest())
         assert (totals.seq, totals.accounts, totals.transactions, totals.refusals) == (7, 3, 2, 2)
         assert (await service.finance.VerifyJournal(pb.VerifyJournalRequest())).ok
+        service.process.terminate()
+        assert await service.process.wait() == 0
 
     async def test_bad_input(self, service: Service) -> None:
         """Bad input is INVALID_ARGUMENT with the fields at fault, and nothing is written."""
