@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -82,7 +83,7 @@ def up(
 ) -> None:
     """Start the stack and keep it running until Ctrl-C; its data stays for the next start."""
     from deploy.local.background import start_in_background
-    from deploy.local.screen import show_ready
+    from deploy.local.screen import say, show_ready
     from deploy.local.stack import run_stack
 
     paths, console = _paths(folder), Console()
@@ -93,7 +94,7 @@ def up(
         run_stack(
             paths,
             clock=clock,
-            report=lambda line: console.print(line, markup=False, highlight=False),
+            report=partial(say, console),
             on_ready=lambda state: show_ready(console, paths, state),
         )
     )
@@ -188,9 +189,10 @@ def demo(
 ) -> None:
     """Start a fresh stack, replay real baskets, prove the books, and report."""
     from deploy.local.demo import demo_stack
+    from deploy.local.screen import say
 
     console = _console_beside(json_file)
-    with demo_stack(folder, keep=keep, report=console.print) as paths:
+    with demo_stack(folder, keep=keep, report=partial(say, console)) as paths:
         info = _info(paths)
         report = _replay(info, None if all_baskets else baskets, console)
         report = report.with_verify(ok=_verify(info, wait, console).ok)

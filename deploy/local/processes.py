@@ -11,8 +11,8 @@ from typing import Final
 import psutil
 
 _POLL_SECONDS: Final = 0.05
-_SAME_START_SECONDS: Final = 0.5
-"""Start times are rounded to the kernel's ticks; two processes never share a pid within that."""
+_SAME_START_SECONDS: Final = 5.0
+"""Start times move a little when the machine's clock is set; no pid comes round again within that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What a stack shows at the terminal."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -15,9 +15,15 @@ from deploy.local.state import StackState
 from deploy.local.status import PartStatus
 
 
+def say(console: Console, line: str) -> None:
+    """Show text as it is: a path is no markup, and a command stays whole for copying."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def show_ready(console: Console, paths: StackPaths, state: StackState) -> None:
     """Show the addresses of a stack that has just started, and a first call to try."""
-    table = Table(title=f"cagnotte is up in {paths.root} ({state.clock} clock)", title_style="bold")
+    say(console, f"cagnotte is up in {paths.root} ({state.clock} clock)")
+    table = Table()
     for column in ("part", "address", "process", "metrics"):
         table.add_column(column, no_wrap=True)
     for part in state.parts:
@@ -28,13 +34,13 @@ def show_ready(console: Console, paths: StackPaths, state: StackState) -> None:
             _metrics(state, part.name),
         )
     console.print(table)
-    console.print(Panel(_first_call(paths, state), title="a first call", title_align="left"))
+    say(console, _first_call(paths, state))
 
 
 def show_status(console: Console, parts: Sequence[PartStatus], *, paths: StackPaths) -> None:
     """Show the parts of a stack as they are."""
     if all(part.pid is None for part in parts):
-        console.print(f"The stack in {paths.root} is stopped. `{_command('up', paths)}` starts it.")
+        say(console, f"The stack in {paths.root} is stopped. `{_command('up', paths)}` starts it.")
         return
     table = Table()
     for column in ("part", "process", "address", "health"):
@@ -49,16 +55,17 @@ def _metrics(state: StackState, name: str) -> str:
     return f"http://{LOOPBACK}:{state.ports[f'{name}_metrics']}/metrics" if name in SERVICES else ""
 
 
-def _first_call(paths: StackPaths, state: StackState) -> Text:
+def _first_call(paths: StackPaths, state: StackState) -> str:
     call = _command("call points.GetLoyaltyTotals --as finance", paths)
-    return Text(
-        f"{call}\n\nor with any gRPC client (the servers describe themselves):\n"
-        f'eval "$({_command("env", paths)})"\n'
-        'grpcurl -plaintext -H "authorization: Bearer $CAGNOTTE_TOKEN_FINANCE" \\\n'
-        f"  {LOOPBACK}:{state.ports['points']} cagnotte.points.v1.PointsService/GetLoyaltyTotals"
+    return (
+        f"A first call:\n  {call}\n"
+        "The same with any gRPC client (the servers describe themselves):\n"
+        f'  eval "$({_command("env", paths)})"\n'
+        '  grpcurl -plaintext -H "authorization: Bearer $CAGNOTTE_TOKEN_FINANCE" \\\n'
+        f"    {LOOPBACK}:{state.ports['points']} cagnotte.points.v1.PointsService/GetLoyaltyTotals"
     )
 
 
 def _command(name: str, paths: StackPaths) -> str:
     usual = stack_paths(Path(DEFAULT_FOLDER)).root == paths.root
-    return f"cagnotte {name}" if usual else f"cagnotte {name} --dir {paths.root}"
+    return f"cagnotte {name}" if usual else f"cagnotte {name} --dir {shlex.quote(str(paths.root))}"
