@@ -14,11 +14,13 @@ from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
+from cagnotte.points.v1 import events_pb2 as pb
 from services.common.kernel.errors import DomainError
 from services.points.codec.decision import keep_decision
 from services.points.codec.event import render_event
 from services.points.codec.journal import parse_event
 from services.points.codec.ticket import parse_content
+from services.points.codec.time import parse_time
 from services.points.domain.batch import Batch, PublishedProgramme
 from services.points.domain.command import RecordTicket
 from services.points.domain.event import (
@@ -102,18 +104,13 @@ class SubjectFold:
             if self._due.popleft() != (fact.event_type, fact.payload):
                 yield f"fact seq {fact.seq} is not what its ticket caused"
             return
-        event = parse_event(fact.event_type, fact.payload)
-        if event.stamp.event_id != fact.event_id:
-            yield f"fact seq {fact.seq} carries another event id than its row"
-        match event:
-            case TicketRecorded():
-                self.tickets.append(event)
-                yield from self._decide_again(fact, event, tickets.get(event.ticket_id))
-            case TicketConflicted():
-                self.conflicts.append(event)
-                content = conflicts.get((event.ticket_id, event.other_content_hash))
-                yield from self._conflict_again(fact, event, content)
+        match fact.event_type:
+            case pb.EVENT_TYPE_TICKET_RECORDED:
+                yield from self._decide_again(fact, tickets)
+            case pb.EVENT_TYPE_TICKET_CONFLICTED:
+                yield from self._conflict_again(fact, conflicts)
             case _:
+                event = parse_event(fact.event_type, fact.payload)
                 self._note_cards(event)
                 self.batch.record(event)
                 self.batch.events.clear()
@@ -129,63 +126,70 @@ class SubjectFold:
             case _:
                 pass
 
-    def _decide_again(
-        self, fact: FactRow, event: TicketRecorded, kept: Kept | None
-    ) -> Iterator[str]:
-        """Decide a ticket from its content; without it its earning is folded as recorded."""
+    def _decide_again(self, fact: FactRow, tickets: Mapping[UUID, Kept]) -> Iterator[str]:
+        """Decide a ticket from its content; what it earned must be the subject's next fact."""
+        message = pb.TicketRecorded.FromString(fact.payload)
+        kept = tickets.get(UUID(message.ticket_id))
         if kept is None:
+            self._take_as_recorded(fact)
             yield f"the ticket of fact seq {fact.seq} is not kept"
             return
-        caused = self._decide(event.request_id, event, kept.content, known_before=fact.seq)
-        if not caused or caused[0] != (fact.event_type, fact.payload):
+        made = self._decide(fact, message, kept.content)
+        rendered = [render_event(event) for event in made]
+        ticket = made[0] if made else None
+        if not isinstance(ticket, TicketRecorded) or rendered[0] != fact[-2:]:
+            self._take_as_recorded(fact)
             yield f"the ticket of fact seq {fact.seq} is decided differently from its content"
-        self._due.extend(caused[1:])
+            return
+        self.tickets.append(ticket)
+        self._due.extend(rendered[1:])
         # The fact holds the hash of the decision that was just made again.
-        if self._decision_of(event) != kept.decision:
+        if self.batch.tickets[ticket.key].decision != kept.decision:
             yield f"the ticket of fact seq {fact.seq} keeps another decision"
 
     def _conflict_again(
-        self, fact: FactRow, event: TicketConflicted, content: bytes | None
+        self, fact: FactRow, conflicts: Mapping[tuple[UUID, bytes], bytes]
     ) -> Iterator[str]:
         """Decide a conflict from the other content."""
+        message = pb.TicketConflicted.FromString(fact.payload)
+        self._take_as_recorded(fact)
+        content = conflicts.get((UUID(message.ticket_id), message.other_content_hash))
         if content is None:
             yield f"the conflicting content of fact seq {fact.seq} is not kept"
             return
-        caused = self._decide(event.request_id, event, content, known_before=fact.seq)
-        if caused != [(fact.event_type, fact.payload)]:
+        made = self._decide(fact, message, content)
+        if [render_event(event) for event in made] != [fact[-2:]]:
             yield f"the conflict of fact seq {fact.seq} is decided differently from its content"
 
+    def _take_as_recorded(self, fact: FactRow) -> None:
+        """Expect the row that the fact asks for, whatever its content says."""
+        event = parse_event(fact.event_type, fact.payload)
+        if isinstance(event, TicketRecorded):
+            self.tickets.append(event)
+        elif isinstance(event, TicketConflicted):
+            self.conflicts.append(event)
+
     def _decide(
-        self,
-        request_id: UUID,
-        event: TicketRecorded | TicketConflicted,
-        content: bytes,
-        *,
-        known_before: int,
-    ) -> list[tuple[int, bytes]]:
-        """Run the service's own decision, and give the facts it makes as type and bytes."""
+        self, fact: FactRow, message: pb.TicketRecorded | pb.TicketConflicted, content: bytes
+    ) -> list[Event]:
+        """Run the service's own decision, and give the facts that it makes."""
+        metadata = message.metadata
         command = RecordTicket(
-            event_id=event.stamp.event_id,
-            trace_parent=event.stamp.trace_parent,
-            request_id=request_id,
+            event_id=fact.event_id,
+            trace_parent=metadata.trace_parent,
+            request_id=UUID(message.request_id),
             ticket=parse_content(content),
             content=content,
             content_hash=sha256(content).digest(),
         )
         batch = self.batch
-        batch.programmes = self._known(before=known_before)
-        decide_ticket(
-            batch, command, now=event.stamp.record_time, limits=ANY_TIME, keep=keep_decision
-        )
-        made = [render_event(event) for event in batch.events]
+        batch.programmes = self._known(before=fact.seq)
+        now = parse_time(metadata.record_time, "record_time")
+        decide_ticket(batch, command, now=now, limits=ANY_TIME, keep=keep_decision)
+        made = [*batch.events]
         for gathered in (batch.events, batch.new_tickets, batch.new_conflicts):
             gathered.clear()
         return made
-
-    def _decision_of(self, event: TicketRecorded) -> bytes:
-        """Give the decision that was just made."""
-        known = self.batch.tickets.get(event.key)
-        return known.decision if known else b""
 
     def _known(self, *, before: int) -> list[PublishedProgramme]:
         """Give the programmes that were published before a fact."""
