@@ -101,12 +101,9 @@ class ReleaseHold:
 
 @dataclass(frozen=True, slots=True)
 class ExpireValue:
-    """End at most ``limit`` holds and ``limit`` lots whose time is over.
+    """End at most ``limit`` holds and ``limit`` lots whose time is over."""
 
-    ``event_ids`` are enough for one fact each.
-    """
-
-    event_ids: tuple[UUID, ...]
+    event_id: UUID
     trace_parent: str
     limit: int
 

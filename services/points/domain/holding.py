@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.common.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -22,6 +22,10 @@ from services.points.domain.event import (
 )
 from services.points.domain.member import MemberNotFound, RequestIdReused
 from services.points.domain.state import HoldRow, HoldState, LotRow, Rows, lot_order
+
+_DERIVED_BITS: Final = 8
+_SWEEP_FACTS_MAX: Final = 1 << 16
+"""Far above what the limit of a sweep can make: two facts for a hold, one for a lot."""
 
 
 class ValueInsufficient(FailedPrecondition):
@@ -184,12 +188,12 @@ def decide_sweep(batch: Batch, command: ExpireValue, *, now: datetime) -> SweepO
     Holds go first, so that what they give back expires in the same sweep. Held value never
     expires: whoever pays with a hold has been promised it.
     """
-    ids = iter(command.event_ids)
+    stamps = _stamps(command, now)
     holds = [batch.rows.holds[hold_id] for hold_id in batch.due_holds]
     due = [hold for hold in holds if hold.state is HoldState.OPEN and hold.expire_time <= now]
     freed: list[UUID] = []
     for hold in due:
-        _release(batch, hold, ReleaseCause.EXPIRED, _stamp(ids, command, now))
+        _release(batch, hold, ReleaseCause.EXPIRED, next(stamps))
         freed.extend(share.lot_id for share in hold.lots)
     lots = [batch.rows.lots[lot_id] for lot_id in dict.fromkeys((*batch.due_lots, *freed))]
     over = [lot for lot in lots if lot.available and lot.expire_time <= now]
@@ -204,7 +208,7 @@ def decide_sweep(batch: Batch, command: ExpireValue, *, now: datetime) -> SweepO
             ExpiredLot(lot.lot_id, lot.currency, lot.available, lot.expire_time)
             for lot in member_lots
         )
-        batch.record(ValueExpired(_stamp(ids, command, now), member_id, shares))
+        batch.record(ValueExpired(next(stamps), member_id, shares))
     return SweepOutcome(
         expired_holds=len(due),
         expired_lots=len(over),
@@ -274,8 +278,14 @@ def _expire_returned(
         batch.record(ValueExpired(expired, hold.member_id, shares))
 
 
-def _stamp(ids: Iterator[UUID], command: ExpireValue, now: datetime) -> Stamp:
-    return Stamp(next(ids), now, now, command.trace_parent)
+def _stamps(command: ExpireValue, now: datetime) -> Iterator[Stamp]:
+    """Give the stamps of a sweep's facts, whose ids all derive from that of its command.
+
+    They differ in the second and third byte, so that ``derive_id`` has the last one.
+    """
+    for place in range(_SWEEP_FACTS_MAX):
+        event_id = UUID(int=command.event_id.int ^ place << _DERIVED_BITS)
+        yield Stamp(event_id, now, now, command.trace_parent)
 
 
 def _outcome(hold: HoldRow, *, replayed: bool) -> HoldOutcome:

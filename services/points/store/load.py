@@ -38,8 +38,7 @@ LOTS: Final = load_queries(__package__, "lots.sql")
 class Needs:
     """What the commands of a batch name."""
 
-    keys: set[TicketKey] = field(default_factory=set)
-    request_ids: set[UUID] = field(default_factory=set)
+    tickets: set[tuple[TicketKey, UUID]] = field(default_factory=set)
     cards: set[str] = field(default_factory=set)
     customers: set[UUID] = field(default_factory=set)
     members: set[UUID] = field(default_factory=set)
@@ -62,7 +61,7 @@ async def load_batch(
 ) -> None:
     """Read all that the needs name, and what that leads to, into an empty batch."""
     rows = batch.rows
-    if needs.keys:
+    if needs.tickets:
         await _load_tickets(conn, batch, needs, shard_id=shard_id)
     if needs.cards:
         for card, member_id in await conn.fetch(MEMBERS["find_cards"], shard_id, list(needs.cards)):
@@ -89,8 +88,7 @@ async def load_batch(
 def _need(needs: Needs, command: Command) -> None:
     match command:
         case RecordTicket(ticket=ticket):
-            needs.keys.add(ticket.key)
-            needs.request_ids.add(command.request_id)
+            needs.tickets.add((ticket.key, command.request_id))
             if ticket.card_number is not None:
                 needs.cards.add(ticket.card_number)
             if ticket.member_id is not None:
@@ -122,17 +120,17 @@ def _need(needs: Needs, command: Command) -> None:
 
 
 async def _load_tickets(conn: Connection, batch: Batch, needs: Needs, *, shard_id: int) -> None:
-    found = await conn.fetch(TICKETS["find_tickets"], shard_id, *_columns(needs.keys))
+    found = await conn.fetch(TICKETS["find_tickets"], shard_id, *_columns(needs.tickets))
     for row in found:
-        batch.tickets[_key(row)] = KnownTicket(*row[5:])
+        key, known = _key(row), KnownTicket(*row[5:])
+        batch.tickets[key] = known
+        batch.request_keys[known.request_id] = key
     if found:
         by_id = {known.ticket_id: known for known in batch.tickets.values()}
         for ticket_id, content_hash in await conn.fetch(
             TICKETS["find_conflict_hashes"], shard_id, list(by_id)
         ):
             by_id[ticket_id].conflict_hashes.add(content_hash)
-    for row in await conn.fetch(TICKETS["find_requests"], shard_id, list(needs.request_ids)):
-        batch.request_keys[row[0]] = _key(row[1:])
 
 
 async def _load_holds(
@@ -203,16 +201,16 @@ async def _load_lots(
 async def _load_members(
     conn: Connection, rows: Rows, member_ids: set[UUID], *, shard_id: int
 ) -> None:
-    wanted = list(member_ids)
-    for row in await conn.fetch(MEMBERS["find_members"], shard_id, wanted):
-        member = MemberRow(*row)
+    for *member_row, currency, available, held in await conn.fetch(
+        MEMBERS["load_members"], shard_id, list(member_ids)
+    ):
+        member = MemberRow(*member_row)
         rows.members[member.member_id] = member
         if member.customer_id is not None:
             rows.customers[member.customer_id] = member.member_id
-    for member_id, currency, available, held in await conn.fetch(
-        MEMBERS["find_balances"], shard_id, wanted
-    ):
-        rows.balances[member_id, LoyaltyCurrency(currency)] = BalanceRow(available, held)
+        if currency is not None:
+            key = (member.member_id, LoyaltyCurrency(currency))
+            rows.balances[key] = BalanceRow(available, held)
 
 
 def _lot(row: Sequence[object]) -> LotRow:
@@ -221,9 +219,9 @@ def _lot(row: Sequence[object]) -> LotRow:
     return lot
 
 
-def _columns(keys: Iterable[TicketKey]) -> tuple[Sequence[object], ...]:
-    """Turn keys into one list for each part, for ``unnest``."""
-    return tuple(zip(*keys, strict=True))
+def _columns(tickets: Iterable[tuple[TicketKey, UUID]]) -> tuple[Sequence[object], ...]:
+    """Turn keys and request ids into one list for each part, for ``unnest``."""
+    return tuple(zip(*((*key, request_id) for key, request_id in tickets), strict=True))
 
 
 def _key(row: Sequence[object]) -> TicketKey:

@@ -26,10 +26,16 @@ UPDATE member
   FROM unnest($2::uuid[], $3::uuid[], $4::int[]) AS changed (member_id, customer_id, card_count)
  WHERE member.shard_id = $1 AND member.member_id = changed.member_id;
 
--- find_balances --
-SELECT member_id, currency, available, held
-  FROM member_balance
- WHERE shard_id = $1 AND member_id = ANY($2::uuid[]);
+-- load_members --
+-- Members with their balances: a row for each currency, or one without any.
+SELECT
+  member.member_id, member.customer_id, member.enrol_time, member.enrolment_hash,
+  member.card_count, member_balance.currency, member_balance.available, member_balance.held
+  FROM member
+  LEFT JOIN member_balance
+    ON member_balance.shard_id = member.shard_id
+   AND member_balance.member_id = member.member_id
+ WHERE member.shard_id = $1 AND member.member_id = ANY($2::uuid[]);
 
 -- write_balances --
 -- The rows come in key order; the head's lock has already put the writers in order.

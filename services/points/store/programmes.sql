@@ -1,5 +1,5 @@
 -- published_versions --
--- Read in every batch: another process may have published one. The contents are read once.
+-- Read again when another process has written: it may have published one. Contents are read once.
 SELECT programme_id, version
   FROM programme
  WHERE shard_id = $1

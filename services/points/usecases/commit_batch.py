@@ -50,13 +50,15 @@ class CommitBatch:
         async with self._db.transaction() as conn:
             head = await lock_head(conn, self._shard_id)
             now = self._clock()
-            batch.programmes = await self._programmes.load(conn)
+            batch.programmes = await self._programmes.load_as_of(conn, head.seq)
             await load_batch(conn, batch, needs, shard_id=self._shard_id, now=now)
             answers = decide_all(batch, commands, now=now, limits=self._limits, keep=keep_decision)
             if batch.events:
                 touched = touched_by(batch.events)
                 await save_batch(conn, batch, touched, shard_id=self._shard_id)
-                await append_facts(conn, head, to_facts(batch.events), recorded_time=now)
+                facts = to_facts(batch.events)
+                head = await append_facts(conn, head, facts, recorded_time=now)
         if batch.events:
+            self._programmes.keep(batch.programmes, seq=head.seq)
             self._on_commit()
         return answers

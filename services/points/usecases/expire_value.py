@@ -17,9 +17,6 @@ from services.points.usecases.execute import Queue, execute
 CHUNK_MAX: Final = 1000
 """Holds, and lots, that one command ends: the tickets between two of them wait little."""
 
-_FACTS_PER_ROW: Final = 3
-"""A hold makes two facts at most (its release, what of it expired), a lot one."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -29,8 +26,7 @@ async def expire_value(queue: Queue) -> SweepOutcome:
     amounts = dict.fromkeys(LoyaltyCurrency, 0)
     more = True
     while more:
-        ids = tuple(new_uuid7() for _ in range(_FACTS_PER_ROW * CHUNK_MAX))
-        command = ExpireValue(ids, current_traceparent(), CHUNK_MAX)
+        command = ExpireValue(new_uuid7(), current_traceparent(), CHUNK_MAX)
         outcome = await execute(queue, command, SweepOutcome)
         holds += outcome.expired_holds
         lots += outcome.expired_lots

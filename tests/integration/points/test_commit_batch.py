@@ -245,7 +245,7 @@ class TestSweep:
         swept, spent = await run(
             points,
             [
-                ExpireValue(tuple(new_uuid7() for _ in range(30)), "", 10),
+                ExpireValue(new_uuid7(), "", 10),
                 SpendHold(event_id(51), "", hold_id, None),
             ],
         )

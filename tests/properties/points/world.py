@@ -178,11 +178,7 @@ def commands() -> st.SearchStrategy[list[tuple[timedelta, Command]]]:
             st.one_of(st.none(), st.integers(1, 60)),
         ),
         st.builds(ReleaseHold, ids.map(event_id), st.just(""), hold_ids),
-        ids.map(
-            lambda number: ExpireValue(
-                tuple(event_id(number * 100 + place) for place in range(90)), "", 30
-            )
-        ),
+        st.builds(ExpireValue, ids.map(event_id), st.just(""), st.just(30)),
     )
     waits = st.sampled_from((timedelta(0), timedelta(0), timedelta(hours=6), timedelta(days=12)))
     return st.lists(st.tuples(waits, step), max_size=25).map(_place_in_time)
