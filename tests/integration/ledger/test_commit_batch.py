@@ -298,6 +298,28 @@ class TestRights:
                 await conn.execute("UPDATE account_balance SET posted = -1")
 
 
+class TestTampering:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE posting SET balance_after = balance_after + 1 WHERE seq = 3 AND amount > 0",
+            "UPDATE transaction SET reference = 'x' WHERE seq = 3",
+            "UPDATE account SET gl_code = '512900' WHERE open_seq = 1",
+            "DELETE FROM posting WHERE seq = 3 AND amount > 0",
+            "DELETE FROM transaction WHERE seq = 3",
+            "UPDATE block SET recorded_time = recorded_time + interval '1 microsecond'",
+        ],
+    )
+    async def test_the_chain_shows_it(self, ledger: Ledger, change: str) -> None:
+        """Whoever owns the database can alter a row, but not without breaking the chain."""
+        await ledger.decide(command((BANK, -5), (SALES, 5)))
+
+        async with ledger.database.open_as_owner() as owner:
+            assert await owner.execute(change) != "UPDATE 0"
+
+        assert not (await ledger.journal.verify()).ok
+
+
 class TestDirectory:
     async def test_forgets_what_was_not_used_for_longest(self, ledger: Ledger) -> None:
         """The directory is bounded; what it forgot is read again, what is unknown is left out."""
