@@ -5,6 +5,7 @@ that dies is an error; an audit never passes because somebody was silent.
 """
 
 import asyncio
+import gc
 import multiprocessing
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,10 +14,14 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import Final
 
 from services.auditor.report import Check
 from services.auditor.snapshot import Source
 from services.auditor.tally import Listener, Progress
+
+GC_ALLOCATIONS: Final = 100_000
+"""Objects between two looks for cycles in a worker."""
 
 
 class AuditError(Exception):
@@ -129,6 +134,9 @@ def _hear(worker: _Worker, part: Part, listener: Listener) -> list[Check] | None
 
 def _work(sources: Sources, pipe: Pipe) -> None:
     """Run parts as they come, and send their checks: the whole life of a worker."""
+    # What streams by makes no cycles; looking for them as often as usual costs a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS)
     while True:
         part: Part = pipe.recv()
         try:
