@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,6 +81,17 @@ class TestUp:
         assert cagnotte.call("points.GetLoyaltyTotals", "--as=finance") == before
         assert cagnotte.call("points.GetTime")["business_time"] == "2017-01-01T12:00:00Z"
         assert {part["name"]: part["address"] for part in cagnotte.parts()} == addresses
+
+    def test_after_a_kill_takes_over_what_was_left_behind(self, cagnotte: Cagnotte) -> None:
+        """A killed `up` leaves its parts running; the next one stops them and starts its own."""
+        before = {part["pid"] for part in cagnotte.parts()}
+        os.kill(int((cagnotte.folder / "lock").read_text()), signal.SIGKILL)
+
+        assert cagnotte("up", "--detach").returncode == 0
+
+        after = cagnotte.parts()
+        assert all(part["healthy"] for part in after)
+        assert not before & {part["pid"] for part in after}
 
     def test_with_another_clock_is_refused(self, cagnotte: Cagnotte) -> None:
         """Data of one kind of time never meets the other kind."""
