@@ -9,12 +9,14 @@ import pytest
 
 from services.auditor import AuditError, VerifyReport, run_verify
 from services.auditor.tally import Progress
+from services.common.kernel.chain import GENESIS, block_hash
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.journal import Fact, append_facts, lock_head
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import Postgres
 from services.ledger.domain.posting_rules import SALE
 from services.ledger.domain.transaction import Kind
+from services.ledger.store.journal import read_fact_bytes
 from tests.integration.auditor.history import (
     LATER,
     Stack,
@@ -26,6 +28,7 @@ from tests.integration.auditor.history import (
     publish_again,
     record,
 )
+from tests.integration.auditor.tampering import Owner
 
 
 @pytest.fixture
@@ -53,6 +56,27 @@ async def verify(stack: Stack, *, wait_seconds: float = 0.0) -> VerifyReport:
 def failed(report: VerifyReport) -> set[str]:
     """Name the failed checks."""
     return {check.name for check in report.failed()}
+
+
+async def hash_again(conn: Owner) -> None:
+    """Forge the ledger's chain: hash every block over what the tables say now."""
+    prev = GENESIS
+    blocks = await conn.fetch("SELECT seq_from, seq_to, recorded_time FROM block ORDER BY seq_to")
+    for seq_from, seq_to, recorded_time in blocks:
+        facts = await read_fact_bytes(conn, 0, seq_from, seq_to)
+        forged = block_hash(
+            prev,
+            shard_id=0,
+            seq_from=seq_from,
+            seq_to=seq_to,
+            recorded_time=recorded_time,
+            facts=[content for _, content in facts],
+        )
+        await conn.execute(
+            "UPDATE block SET prev_hash = $2, hash = $3 WHERE seq_to = $1", seq_to, prev, forged
+        )
+        prev = forged
+    await conn.execute("UPDATE shard_head SET head_hash = $1", prev)
 
 
 class TestRunVerify:
@@ -116,6 +140,17 @@ class TestForgeries:
 
         assert failed(report) == {"books.events_booked_once", "books.sales_by_vat_rate"}
         assert any(str(forged.transaction_id) in check.detail for check in report.failed())
+
+    async def test_sees_a_rewritten_ledger_whose_chain_was_hashed_again(self, copy: Stack) -> None:
+        """The owner can move a sale to another day and hash anew; the event still says when."""
+        async with copy.ledger.open_as_owner() as conn:
+            await conn.execute(
+                "UPDATE transaction SET effective_time = effective_time + interval '1 second'"
+                " WHERE purpose = 'sale'"
+            )
+            await hash_again(conn)
+
+        assert failed(await verify(copy)) == {"books.events_booked_once"}
 
     async def test_sees_value_that_no_rule_gave(self, copy: Stack) -> None:
         """A lot that was enlarged with its balance is seen by the fold and by the ledger."""
