@@ -18,7 +18,7 @@ class Settings(ServiceSettings):
     runtime_role: Annotated[
         str,
         Field(min_length=1, description="Database role of the service, for `migrate`'s grants."),
-    ] = "cagnotte_points"
+    ] = "points_runtime"
     shard_id: Annotated[int, Field(ge=0, description="The shard that this process serves.")] = 0
     topic: Annotated[str, Field(min_length=1, description="Topic of the service's facts.")] = (
         "cagnotte.points.v1.loyalty"

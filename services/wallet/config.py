@@ -16,5 +16,5 @@ class Settings(ServiceSettings):
     runtime_role: Annotated[
         str,
         Field(min_length=1, description="Database role of the service, for `migrate`'s grants."),
-    ] = "cagnotte_wallet"
+    ] = "wallet_runtime"
     shard_id: Annotated[int, Field(ge=0, description="The shard that this process serves.")] = 0
