@@ -12,7 +12,6 @@ from services.ledger.domain.book import Book, HoldState
 from services.ledger.domain.decide import decide, decide_group, open_account
 from services.ledger.domain.expiry import expire_hold
 from services.ledger.domain.journal import JournalFact, canonical_bytes, hash_command
-from services.ledger.domain.replay import Replay
 from services.ledger.domain.transaction import (
     Basis,
     Kind,
@@ -22,6 +21,7 @@ from services.ledger.domain.transaction import (
     Outcome,
     TransactionCommand,
 )
+from tests.properties.ledger.replay import Replay
 
 START = datetime(2017, 1, 1, tzinfo=UTC)
 NAMES = ("world", "alice", "bob", "carol")

@@ -1,4 +1,4 @@
-"""The journal folded again: every state table must equal what this gives. Pure; the auditor feeds it."""
+"""The executable model: a journal folded again, one row after the other, beside the engine's own fold."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
