@@ -49,7 +49,7 @@ imports: $(INSTALLED) ## Check who imports whom
 sql: $(INSTALLED) ## Lint the SQL files
 	$(BIN)/sqlfluff lint --processes 2 services
 
-buf: $(INSTALLED) ## Lint the protos and compare them with the last release of theirs
+buf: $(INSTALLED) ## Lint the protos and compare them with the recorded ones
 	$(BIN)/python -m deploy.protos.check
 
 fresh: $(INSTALLED) ## Check that protos/gen is what the protos generate
