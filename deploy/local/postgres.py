@@ -40,6 +40,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "log_parameter_max_length_on_error": "0",
     "max_connections": "100",
     "shared_buffers": "256MB",
+    # A new stack's tables grow from nothing to thousands of rows in seconds: plans must follow.
+    "autovacuum_naptime": "5s",
     # Checkpoints by time, not by volume, and compressed page images: the journal writes a great deal in little time.
     "max_wal_size": "4GB",
     "min_wal_size": "256MB",

@@ -43,7 +43,7 @@ class Patience:
     """
 
     deadline_seconds: float = 20.0
-    attempts_max: int = 10
+    attempts_max: int = 20
     first_pause_seconds: float = 0.05
     pause_seconds_max: float = 5.0
 
@@ -79,7 +79,10 @@ class Identity:
                 if error.code() not in _RETRIED:
                     raise ServiceRefusedError(_describe(error)) from error
                 if attempts == patience.attempts_max:
-                    raise ServiceUnavailableError(_describe(error)) from error
+                    raise ServiceUnavailableError(
+                        f"No answer after {attempts} attempts ({_describe(error)}). See `cagnotte "
+                        "status`; running the same replay again is safe."
+                    ) from error
             else:
                 return Answer(response, attempts)
             await asyncio.sleep(_pause_seconds(patience, attempts))

@@ -23,6 +23,7 @@ from services.common.runtime.database import (
     is_infrastructure_failure,
     load_queries,
 )
+from services.common.runtime.journal import read_head
 from services.common.runtime.kafka_events import Message, render_headers
 from services.common.runtime.kafka_producer import (
     BROKER_FAILURES,
@@ -158,6 +159,7 @@ class Relay:
         progress = await self._recall(conn)
         while True:
             self._wake.clear()
+            head = await read_head(conn, self._shard_id)
             facts = await self._source.facts_after(
                 conn, self._shard_id, progress.seq, self._batch_max
             )
@@ -169,7 +171,19 @@ class Relay:
             if facts:
                 progress = await self._publish(conn, progress, facts)
             if len(facts) < self._batch_max:
+                if not facts or progress.seq == facts[-1].seq:  # Else it begins again.
+                    await self._pass_unpublished(conn, progress, head.seq)
                 await self._sleep()
+
+    async def _pass_unpublished(self, conn: Connection, progress: _Progress, seq: int) -> None:
+        """Move the cursor over facts that concern nobody outside, up to a head read before.
+
+        Without it, a journal that ends with such a fact would look as if something were on its way.
+        """
+        if progress.seq < seq:
+            await self._save(conn, seq, {}, {})
+            progress.seq = seq
+            CURSOR.labels(self._topic).set(seq)
 
     async def _sleep(self) -> None:
         try:

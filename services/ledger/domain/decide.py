@@ -77,8 +77,14 @@ def decide_group(book: Book, group: LinkedGroup, *, now: datetime) -> list[Outco
 
 
 def open_account(book: Book, command: OpenAccount, *, now: datetime) -> AccountOpened | Refusal:
-    """Open an account, or give the open one when it is the same."""
+    """Open an account, or give the open one when it is the same.
+
+    A name that the chart opens by itself is opened as the chart says or not at all: an account of another kind under it
+    would refuse what the posting rules book there.
+    """
     spec = AccountSpec(command.name, command.asset, command.floor, command.gl_code)
+    if book.chart.spec_for(command.name) not in (None, spec):
+        return Refusal.ACCOUNT_DIFFERS
     state = book.accounts.get(command.name)
     if state is None:
         state = AccountState(spec, None, posted=0, pending_out=0, pending_in=0)

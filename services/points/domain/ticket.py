@@ -7,7 +7,11 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from services.common.kernel.clock import business_date
 from services.common.kernel.errors import InvalidArgument, NotFound
+
+BUSINESS_DATE_TOLERANCE: Final = timedelta(days=1)
+"""How far a store's business day may be from the calendar day of a ticket's time."""
 
 _UUID_VERSION: Final = 8 << 76
 _UUID_VARIANT: Final = 2 << 62
@@ -171,7 +175,10 @@ def check_ticket(ticket: Ticket) -> None:
 
 
 def check_time(ticket: Ticket, limits: TicketLimits, *, now: datetime) -> None:
-    """Refuse a ticket from the future, or older than tills may queue.
+    """Refuse a ticket from the future, older than tills may queue, or under another time's business date.
+
+    A store's day may end after midnight or begin before it, so the business date may be a day off. It may not be
+    more: it is part of the key, and a till with a wrong business date would record a sale twice.
 
     Raises:
         TicketTimeOutOfRange: the till's clock is wrong, or the ticket comes too late.
@@ -184,6 +191,13 @@ def check_time(ticket: Ticket, limits: TicketLimits, *, now: datetime) -> None:
             violations=[("ticket.occur_time", "is not between the earliest and latest time")],
             earliest_time=earliest.isoformat(),
             latest_time=latest.isoformat(),
+        )
+    days_off = abs(ticket.key.business_date - business_date(ticket.occur_time))
+    if days_off > BUSINESS_DATE_TOLERANCE:
+        raise TicketTimeOutOfRange(
+            "The business date is not that of the ticket's time; check the till's business day.",
+            violations=[("ticket.key.business_date", "is more than a day from occur_time")],
+            business_date=ticket.key.business_date.isoformat(),
         )
 
 

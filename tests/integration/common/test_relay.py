@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from services.common.runtime.database import Database
+from services.common.runtime.database import Connection, Database
 from services.common.runtime.kafka_events import Message
 from services.common.runtime.kafka_producer import Acknowledged
-from services.common.runtime.relay import Relay
+from services.common.runtime.relay import OutgoingFact, Relay
 from tests.integration.common.facts import TOPIC, JournalFacts, journal, make_facts
 
 PARTITIONS = 3
@@ -56,6 +56,17 @@ class FakeBroker:
     def seqs(self) -> list[list[int]]:
         """Give each partition's sequences in the order of its log."""
         return [[int(dict(m.headers)["ce_sequence"]) for m in log] for log in self.logs]
+
+
+class NothingToPublish:
+    """A journal whose facts concern nobody outside."""
+
+    async def facts_after(
+        self, conn: Connection, shard_id: int, seq: int, limit: int
+    ) -> Sequence[OutgoingFact]:
+        """Give none."""
+        del conn, shard_id, seq, limit
+        return []
 
 
 @asynccontextmanager
@@ -148,6 +159,26 @@ class TestRelay:
             await until(lambda: arrived(broker, 20))
 
         assert all(first_sightings(log) == sorted(set(log)) for log in broker.seqs())
+
+    async def test_passes_what_it_does_not_publish(self, db: Database) -> None:
+        """A journal that ends with a fact for nobody outside has nothing under way."""
+        await journal(db, make_facts(10))
+
+        relay = Relay(
+            db,
+            FakeBroker(),
+            NothingToPublish(),
+            topic=TOPIC,
+            shard_id=0,
+            batch_max=7,
+            idle_seconds=0.02,
+        )
+        running = asyncio.create_task(relay.run())
+        async with asyncio.timeout(20), db.connection() as conn:
+            while await conn.fetchval("SELECT seq FROM relay_cursor") != 10:  # noqa: ASYNC110 -- a row
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     async def test_outlasts_a_broker_that_is_away(self, db: Database) -> None:
         """It tries again until the broker is back."""

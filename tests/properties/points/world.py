@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
 from hypothesis import strategies as st
 
+from services.common.kernel.clock import business_date
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.points.codec.decision import keep_decision
 from services.points.domain.batch import Batch, PublishedProgramme
@@ -111,7 +112,7 @@ def record(
         for place, amount in enumerate(sales, 1)
     )
     ticket = Ticket(
-        key=TicketKey("0330", date(2017, 1, 10), "01", number, TicketKind.SALE),
+        key=TicketKey("0330", business_date(occur_time), "01", number, TicketKind.SALE),
         occur_time=occur_time,
         card_number=None,
         member_id=member_id,

@@ -66,8 +66,10 @@ CREATE TABLE ticket (
   PRIMARY KEY (shard_id, store_id, business_date, till_id, sequence, kind)
 );
 
--- A command's id records one ticket. UUIDv7 grow with time, so this index grows at its end.
-CREATE UNIQUE INDEX ticket_request ON ticket (shard_id, request_id);
+-- A command's id records one ticket. UUIDv7 grow with time, so this index grows at its end. The
+-- shard comes second: on a table without statistics yet, a planner that sees (shard_id, ...) twice
+-- may read a whole shard of this index to find a key (254 million rows read for 18,000 tickets).
+CREATE UNIQUE INDEX ticket_request ON ticket (request_id, shard_id);
 
 -- The checkout that a ticket belongs to finds it here.
 CREATE INDEX ticket_checkout ON ticket (shard_id, checkout_id)

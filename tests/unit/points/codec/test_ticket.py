@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.points.v1 import points_pb2 as pb
 from cagnotte.points.v1 import points_service_pb2 as rpc
+from services.common.runtime.validation import PanGuard, PanRefused, check_request
 from services.points.codec.ticket import parse_content, parse_record_ticket, render_key
 from services.points.domain.ticket import TicketInvalid
 
@@ -84,6 +85,20 @@ class TestProto:
     def test_refuses_keys_of_another_form(self, key: dict[str, object]) -> None:
         """A key becomes the name of an account and of a row, so its form is strict."""
         assert not accepts(changed(key=pb.TicketKey(**key)))  # type: ignore[arg-type]  # any field
+
+    @pytest.mark.parametrize(("vat_rate_bp", "taken"), [(550, True), (0, True), (1_234, False)])
+    def test_takes_only_the_rates_of_the_chart(self, vat_rate_bp: int, taken: bool) -> None:  # noqa: FBT001
+        """A sale at a rate that the books have no line for could be credited and never booked."""
+        line = pb.TicketLine(line_number=2, vat_rate_bp=vat_rate_bp)
+
+        assert accepts(changed(lines=[line])) is taken
+
+    def test_refuses_a_card_number_as_an_article(self) -> None:
+        """An article number is free text: what looks like a payment card is kept nowhere."""
+        line = pb.TicketLine(line_number=2, product_id="4111111111111111")
+
+        with pytest.raises(PanRefused):
+            check_request(changed(lines=[line]), PanGuard(rpc.RecordTicketRequest.DESCRIPTOR))
 
 
 class TestParseRecordTicket:

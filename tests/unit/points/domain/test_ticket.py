@@ -114,7 +114,9 @@ class TestCheckTime:
     @pytest.mark.parametrize("age", [timedelta(minutes=-5), timedelta(0), timedelta(days=30)])
     def test_takes_the_time_of_a_queue(self, age: timedelta) -> None:
         """Tills may be five minutes ahead and thirty days late."""
-        check_time(replace(ticket_of(LINE), occur_time=NOW - age), LIMITS, now=NOW)
+        key = KEY._replace(business_date=(NOW - age).date())
+
+        check_time(replace(ticket_of(LINE), key=key, occur_time=NOW - age), LIMITS, now=NOW)
 
     @pytest.mark.parametrize(
         "age", [timedelta(minutes=-5, microseconds=-1), timedelta(days=30, microseconds=1)]
@@ -125,6 +127,17 @@ class TestCheckTime:
             check_time(replace(ticket_of(LINE), occur_time=NOW - age), LIMITS, now=NOW)
 
         assert refused.value.metadata["latest_time"] == "2017-03-31T12:05:00+00:00"
+
+    @pytest.mark.parametrize(("day", "refused"), [(29, True), (30, False), (31, False)])
+    def test_binds_the_business_date_to_the_time(self, day: int, refused: bool) -> None:  # noqa: FBT001
+        """A store's day may be one off the calendar's; more would open the key to the same sale twice."""
+        ticket = replace(ticket_of(LINE), key=KEY._replace(business_date=date(2017, 3, day)))
+
+        if refused:
+            with pytest.raises(TicketTimeOutOfRange, match="business date"):
+                check_time(ticket, LIMITS, now=NOW)
+        else:
+            check_time(ticket, LIMITS, now=NOW)
 
 
 class TestTicket:

@@ -323,7 +323,9 @@ class TicketLine(_message.Message):
     line_number: _builtins.int
     """Number of the line, unique within the ticket."""
     product_id: _builtins.str
-    """Article number of the retailer; empty when unknown."""
+    """Article number of the retailer; empty when unknown. A GTIN has a field of its own: here, what looks like a card number
+    is refused.
+    """
     gtin: _builtins.str
     """GTIN of the article, with its check digit; empty when unknown."""
     department: _builtins.str
@@ -339,7 +341,9 @@ class TicketLine(_message.Message):
     supplier_coupon_minor: _builtins.int
     """What the supplier's coupon pays of the line, in minor units; never above its sales."""
     vat_rate_bp: _builtins.int
-    """VAT rate of the line in basis points (2000 is 20 %)."""
+    """VAT rate of the line in basis points (2000 is 20 %): one of the rates of mainland France, which the chart of accounts
+    has lines for. A sale at another rate could be credited but never booked, so the door refuses it.
+    """
     def __init__(
         self,
         *,
