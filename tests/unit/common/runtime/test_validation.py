@@ -70,7 +70,7 @@ class TestPanGuard:
 
     def test_fields_of_their_own_format_are_left_alone(self) -> None:
         """One GTIN in ten passes Luhn, and some begin like a card."""
-        line = points_pb2.TicketLine(gtin="4111111111116", product_id="4111111111111111")
+        line = points_pb2.TicketLine(gtin="4111111111116")
         guard = PanGuard(points_pb2.TicketLine.DESCRIPTOR)
 
         assert guard.find(line) is None
