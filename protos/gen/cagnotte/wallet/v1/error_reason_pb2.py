@@ -24,13 +24,13 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%cagnotte/wallet/v1/error_reason.proto\x12\x12\x63\x61gnotte.wallet.v1*+\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%cagnotte/wallet/v1/error_reason.proto\x12\x12\x63\x61gnotte.wallet.v1*\x94\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_CHECKOUT_NOT_FOUND\x10\x01\x12!\n\x1d\x45RROR_REASON_CHECKOUT_CLAIMED\x10\x02\x12%\n!ERROR_REASON_CHECKOUT_NOT_CLAIMED\x10\x03\x12\"\n\x1e\x45RROR_REASON_CHECKOUT_NOT_OPEN\x10\x04\x12)\n%ERROR_REASON_CHECKOUT_NOT_CANCELLABLE\x10\x05\x12(\n$ERROR_REASON_CHECKOUT_NOT_REFUNDABLE\x10\x06\x12#\n\x1f\x45RROR_REASON_TICKET_NOT_PAYABLE\x10\x07\x12!\n\x1d\x45RROR_REASON_TICKET_KEY_TAKEN\x10\x08\x12 \n\x1c\x45RROR_REASON_TENDERS_INVALID\x10\t\x12%\n!ERROR_REASON_TENDERS_INSUFFICIENT\x10\n\x12)\n%ERROR_REASON_PAYMENT_METHOD_NOT_FOUND\x10\x0b\x12)\n%ERROR_REASON_PAYMENT_METHODS_TOO_MANY\x10\x0c\x12\'\n#ERROR_REASON_ENROLMENT_NOT_FINISHED\x10\r\x12!\n\x1d\x45RROR_REASON_TOP_UP_NOT_FOUND\x10\x0e\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x0f\x12%\n!ERROR_REASON_BALANCES_UNAVAILABLE\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cagnotte.wallet.v1.error_reason_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=61
-  _globals['_ERRORREASON']._serialized_end=104
+  _globals['_ERRORREASON']._serialized_start=62
+  _globals['_ERRORREASON']._serialized_end=722
 # @@protoc_insertion_point(module_scope)

@@ -24,12 +24,88 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """ERROR_REASON_UNSPECIFIED is never sent."""
+    ERROR_REASON_CHECKOUT_NOT_FOUND: _ErrorReason.ValueType  # 1
+    """CHECKOUT_NOT_FOUND: no such checkout, or not the caller's, with NOT_FOUND."""
+    ERROR_REASON_CHECKOUT_CLAIMED: _ErrorReason.ValueType  # 2
+    """CHECKOUT_CLAIMED: another shopper pays this checkout, with FAILED_PRECONDITION."""
+    ERROR_REASON_CHECKOUT_NOT_CLAIMED: _ErrorReason.ValueType  # 3
+    """CHECKOUT_NOT_CLAIMED: the shopper has to claim the checkout first, with FAILED_PRECONDITION."""
+    ERROR_REASON_CHECKOUT_NOT_OPEN: _ErrorReason.ValueType  # 4
+    """CHECKOUT_NOT_OPEN: the checkout is being paid, or is over, with FAILED_PRECONDITION; `state` tells which."""
+    ERROR_REASON_CHECKOUT_NOT_CANCELLABLE: _ErrorReason.ValueType  # 5
+    """CHECKOUT_NOT_CANCELLABLE: the checkout is authorized or settled, with FAILED_PRECONDITION; refund it instead."""
+    ERROR_REASON_CHECKOUT_NOT_REFUNDABLE: _ErrorReason.ValueType  # 6
+    """CHECKOUT_NOT_REFUNDABLE: the checkout is not settled, with FAILED_PRECONDITION; `state` tells where it stands."""
+    ERROR_REASON_TICKET_NOT_PAYABLE: _ErrorReason.ValueType  # 7
+    """TICKET_NOT_PAYABLE: the basket cannot be paid by a checkout (no sale, sums that disagree, tenders other than coupons
+    and CHECKOUT, nothing due), with INVALID_ARGUMENT.
+    """
+    ERROR_REASON_TICKET_KEY_TAKEN: _ErrorReason.ValueType  # 8
+    """TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION."""
+    ERROR_REASON_TENDERS_INVALID: _ErrorReason.ValueType  # 9
+    """TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""
+    ERROR_REASON_TENDERS_INSUFFICIENT: _ErrorReason.ValueType  # 10
+    """TENDERS_INSUFFICIENT: the tenders do not pay what is due, with FAILED_PRECONDITION; `missing_minor` tells how much."""
+    ERROR_REASON_PAYMENT_METHOD_NOT_FOUND: _ErrorReason.ValueType  # 11
+    """PAYMENT_METHOD_NOT_FOUND: the shopper has no such method, or none at all, with NOT_FOUND."""
+    ERROR_REASON_PAYMENT_METHODS_TOO_MANY: _ErrorReason.ValueType  # 12
+    """PAYMENT_METHODS_TOO_MANY: the shopper has as many methods as one may have, with FAILED_PRECONDITION."""
+    ERROR_REASON_ENROLMENT_NOT_FINISHED: _ErrorReason.ValueType  # 13
+    """ENROLMENT_NOT_FINISHED: the provider does not call the enrolment succeeded, or it is not the caller's, with
+    FAILED_PRECONDITION.
+    """
+    ERROR_REASON_TOP_UP_NOT_FOUND: _ErrorReason.ValueType  # 14
+    """TOP_UP_NOT_FOUND: no such top-up, or not the caller's, with NOT_FOUND."""
+    ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 15
+    """PROVIDER_UNAVAILABLE: the payment provider did not answer and nothing was charged, with UNAVAILABLE. Try again with
+    the same ids.
+    """
+    ERROR_REASON_BALANCES_UNAVAILABLE: _ErrorReason.ValueType  # 16
+    """BALANCES_UNAVAILABLE: points or ledger did not tell what the shopper has, with UNAVAILABLE. Nothing was written."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons of the wallet service. What every service can answer stands in
-    cagnotte.common.v1.ErrorReason.
+    cagnotte.common.v1.ErrorReason. Declines and unknown outcomes are no errors: they stand in the checkout.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """ERROR_REASON_UNSPECIFIED is never sent."""
+ERROR_REASON_CHECKOUT_NOT_FOUND: ErrorReason.ValueType  # 1
+"""CHECKOUT_NOT_FOUND: no such checkout, or not the caller's, with NOT_FOUND."""
+ERROR_REASON_CHECKOUT_CLAIMED: ErrorReason.ValueType  # 2
+"""CHECKOUT_CLAIMED: another shopper pays this checkout, with FAILED_PRECONDITION."""
+ERROR_REASON_CHECKOUT_NOT_CLAIMED: ErrorReason.ValueType  # 3
+"""CHECKOUT_NOT_CLAIMED: the shopper has to claim the checkout first, with FAILED_PRECONDITION."""
+ERROR_REASON_CHECKOUT_NOT_OPEN: ErrorReason.ValueType  # 4
+"""CHECKOUT_NOT_OPEN: the checkout is being paid, or is over, with FAILED_PRECONDITION; `state` tells which."""
+ERROR_REASON_CHECKOUT_NOT_CANCELLABLE: ErrorReason.ValueType  # 5
+"""CHECKOUT_NOT_CANCELLABLE: the checkout is authorized or settled, with FAILED_PRECONDITION; refund it instead."""
+ERROR_REASON_CHECKOUT_NOT_REFUNDABLE: ErrorReason.ValueType  # 6
+"""CHECKOUT_NOT_REFUNDABLE: the checkout is not settled, with FAILED_PRECONDITION; `state` tells where it stands."""
+ERROR_REASON_TICKET_NOT_PAYABLE: ErrorReason.ValueType  # 7
+"""TICKET_NOT_PAYABLE: the basket cannot be paid by a checkout (no sale, sums that disagree, tenders other than coupons
+and CHECKOUT, nothing due), with INVALID_ARGUMENT.
+"""
+ERROR_REASON_TICKET_KEY_TAKEN: ErrorReason.ValueType  # 8
+"""TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION."""
+ERROR_REASON_TENDERS_INVALID: ErrorReason.ValueType  # 9
+"""TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""
+ERROR_REASON_TENDERS_INSUFFICIENT: ErrorReason.ValueType  # 10
+"""TENDERS_INSUFFICIENT: the tenders do not pay what is due, with FAILED_PRECONDITION; `missing_minor` tells how much."""
+ERROR_REASON_PAYMENT_METHOD_NOT_FOUND: ErrorReason.ValueType  # 11
+"""PAYMENT_METHOD_NOT_FOUND: the shopper has no such method, or none at all, with NOT_FOUND."""
+ERROR_REASON_PAYMENT_METHODS_TOO_MANY: ErrorReason.ValueType  # 12
+"""PAYMENT_METHODS_TOO_MANY: the shopper has as many methods as one may have, with FAILED_PRECONDITION."""
+ERROR_REASON_ENROLMENT_NOT_FINISHED: ErrorReason.ValueType  # 13
+"""ENROLMENT_NOT_FINISHED: the provider does not call the enrolment succeeded, or it is not the caller's, with
+FAILED_PRECONDITION.
+"""
+ERROR_REASON_TOP_UP_NOT_FOUND: ErrorReason.ValueType  # 14
+"""TOP_UP_NOT_FOUND: no such top-up, or not the caller's, with NOT_FOUND."""
+ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 15
+"""PROVIDER_UNAVAILABLE: the payment provider did not answer and nothing was charged, with UNAVAILABLE. Try again with
+the same ids.
+"""
+ERROR_REASON_BALANCES_UNAVAILABLE: ErrorReason.ValueType  # 16
+"""BALANCES_UNAVAILABLE: points or ledger did not tell what the shopper has, with UNAVAILABLE. Nothing was written."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

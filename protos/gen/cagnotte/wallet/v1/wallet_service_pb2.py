@@ -25,19 +25,25 @@ _sym_db = _symbol_database.Default()
 from cagnotte.common.v1 import access_pb2 as cagnotte_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'cagnotte/wallet/v1/wallet_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1f\x63\x61gnotte/common/v1/access.proto\"\x16\n\x14VerifyJournalRequest\"o\n\x15VerifyJournalResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x12\n\nfact_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x62lock_count\x18\x03 \x01(\x03\x12\x11\n\thead_hash\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t2\x7f\n\rWalletService\x12n\n\rVerifyJournal\x12(.cagnotte.wallet.v1.VerifyJournalRequest\x1a).cagnotte.wallet.v1.VerifyJournalResponse\"\x08\xa2\xbb\x18\x04\n\x02\x03\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'cagnotte/wallet/v1/wallet_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1f\x63\x61gnotte/common/v1/access.proto\"\x16\n\x14VerifyJournalRequest\"o\n\x15VerifyJournalResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x12\n\nfact_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x62lock_count\x18\x03 \x01(\x03\x12\x11\n\thead_hash\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"\x18\n\x16GetWalletTotalsRequest\"\xd4\x02\n\x17GetWalletTotalsResponse\x12\x18\n\x10\x63heckouts_opened\x18\x01 \x01(\x03\x12\x19\n\x11\x63heckouts_settled\x18\x02 \x01(\x03\x12\x1a\n\x12\x63heckouts_declined\x18\x03 \x01(\x03\x12\x1b\n\x13\x63heckouts_cancelled\x18\x04 \x01(\x03\x12\x19\n\x11\x63heckouts_expired\x18\x05 \x01(\x03\x12\x1a\n\x12\x63heckouts_refunded\x18\x06 \x01(\x03\x12\x18\n\x10unknown_resolved\x18\x07 \x01(\x03\x12\x14\n\x0cunknown_open\x18\x08 \x01(\x03\x12\x11\n\tin_flight\x18\t \x01(\x03\x12\x17\n\x0ftop_ups_settled\x18\n \x01(\x03\x12\x1b\n\x13\x63\x61rd_captured_minor\x18\x0b \x01(\x03\x12\x1b\n\x13\x63\x61rd_refunded_minor\x18\x0c \x01(\x03\x32\xf5\x01\n\rWalletService\x12t\n\x0fGetWalletTotals\x12*.cagnotte.wallet.v1.GetWalletTotalsRequest\x1a+.cagnotte.wallet.v1.GetWalletTotalsResponse\"\x08\xa2\xbb\x18\x04\n\x02\x03\x05\x12n\n\rVerifyJournal\x12(.cagnotte.wallet.v1.VerifyJournalRequest\x1a).cagnotte.wallet.v1.VerifyJournalResponse\"\x08\xa2\xbb\x18\x04\n\x02\x03\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cagnotte.wallet.v1.wallet_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_WALLETSERVICE'].methods_by_name['GetWalletTotals']._loaded_options = None
+  _globals['_WALLETSERVICE'].methods_by_name['GetWalletTotals']._serialized_options = b'\242\273\030\004\n\002\003\005'
   _globals['_WALLETSERVICE'].methods_by_name['VerifyJournal']._loaded_options = None
   _globals['_WALLETSERVICE'].methods_by_name['VerifyJournal']._serialized_options = b'\242\273\030\004\n\002\003\005'
   _globals['_VERIFYJOURNALREQUEST']._serialized_start=96
   _globals['_VERIFYJOURNALREQUEST']._serialized_end=118
   _globals['_VERIFYJOURNALRESPONSE']._serialized_start=120
   _globals['_VERIFYJOURNALRESPONSE']._serialized_end=231
-  _globals['_WALLETSERVICE']._serialized_start=233
-  _globals['_WALLETSERVICE']._serialized_end=360
+  _globals['_GETWALLETTOTALSREQUEST']._serialized_start=233
+  _globals['_GETWALLETTOTALSREQUEST']._serialized_end=257
+  _globals['_GETWALLETTOTALSRESPONSE']._serialized_start=260
+  _globals['_GETWALLETTOTALSRESPONSE']._serialized_end=600
+  _globals['_WALLETSERVICE']._serialized_start=603
+  _globals['_WALLETSERVICE']._serialized_end=848
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class WalletServiceStub:
-    """WalletService is the authority on who pays what for a basket.
+    """WalletService lets finance and operators look at the wallet as a whole.
     """
 
     def __init__(self, channel):
@@ -35,6 +35,11 @@ class WalletServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.GetWalletTotals = channel.unary_unary(
+                '/cagnotte.wallet.v1.WalletService/GetWalletTotals',
+                request_serializer=cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletTotalsRequest.SerializeToString,
+                response_deserializer=cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletTotalsResponse.FromString,
+                _registered_method=True)
         self.VerifyJournal = channel.unary_unary(
                 '/cagnotte.wallet.v1.WalletService/VerifyJournal',
                 request_serializer=cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.VerifyJournalRequest.SerializeToString,
@@ -43,8 +48,15 @@ class WalletServiceStub:
 
 
 class WalletServiceServicer:
-    """WalletService is the authority on who pays what for a basket.
+    """WalletService lets finance and operators look at the wallet as a whole.
     """
+
+    def GetWalletTotals(self, request, context):
+        """GetWalletTotals counts checkouts, top-ups and the money of cards. A report: it reads every row.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def VerifyJournal(self, request, context):
         """VerifyJournal recomputes the hash chain of the journal from its bytes.
@@ -56,6 +68,11 @@ class WalletServiceServicer:
 
 def add_WalletServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GetWalletTotals': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWalletTotals,
+                    request_deserializer=cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletTotalsRequest.FromString,
+                    response_serializer=cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletTotalsResponse.SerializeToString,
+            ),
             'VerifyJournal': grpc.unary_unary_rpc_method_handler(
                     servicer.VerifyJournal,
                     request_deserializer=cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.VerifyJournalRequest.FromString,
@@ -70,8 +87,35 @@ def add_WalletServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WalletService:
-    """WalletService is the authority on who pays what for a basket.
+    """WalletService lets finance and operators look at the wallet as a whole.
     """
+
+    @staticmethod
+    def GetWalletTotals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cagnotte.wallet.v1.WalletService/GetWalletTotals',
+            cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletTotalsRequest.SerializeToString,
+            cagnotte_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletTotalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def VerifyJournal(request,
