@@ -6,7 +6,7 @@ while the broker is away.
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ssl import create_default_context
@@ -207,12 +207,24 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
 
 
 async def stop_client(client: Any, *, method: str = "stop") -> None:
-    """Stop a client whose broker may be gone, within a limit; what it says is of no use."""
+    """Stop a client whose broker may be gone, within a limit; what it says is of no use.
+
+    aiokafka's consumer, stopped while it fetches from a dead broker, passes the cancellation of its own tasks on to
+    whoever stops it: nobody cancelled the caller, who must not end of it. Then its connections are closed here.
+    """
     try:
         async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
             await getattr(client, method)()
-    except BROKER_FAILURES as error:
+    except (*BROKER_FAILURES, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
         log.debug("kafka.client_stopped_hard", error=type(error).__name__)
+        connections = getattr(client, "_client", None)
+        if connections is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
+                    await connections.close()
 
 
 async def _send_share(
