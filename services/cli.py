@@ -65,6 +65,16 @@ WaitSeconds = Annotated[
     typer.Option("--wait", min=0, metavar="SECONDS", help="Time that events under way may take."),
 ]
 
+BrokerKind = Annotated[
+    Literal["embedded", "apache"] | None,
+    typer.Option(
+        "--broker",
+        envvar="CAGNOTTE_BROKER",
+        help="Broker in a wheel, or Apache Kafka (embedded, or what the stack had).",
+        show_default=False,
+    ),
+]
+
 DEMO_BASKETS: Final = 20_000
 """A minute or two on two cores."""
 
@@ -76,6 +86,7 @@ def up(
         Literal["simulated", "system"] | None,
         typer.Option(help="Where business time comes from (system, or what the stack had)."),
     ] = None,
+    broker: BrokerKind = None,
     *,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is up and leave it running.")
@@ -88,12 +99,13 @@ def up(
 
     paths, console = _paths(folder), Console()
     if detach:
-        show_ready(console, paths, start_in_background(paths, clock=clock))
+        show_ready(console, paths, start_in_background(paths, clock=clock, broker=broker))
         return
     asyncio.run(
         run_stack(
             paths,
             clock=clock,
+            broker=broker,
             report=partial(say, console),
             on_ready=lambda state: show_ready(console, paths, state),
         )
@@ -182,6 +194,7 @@ def demo(
     folder: Folder = None,
     baskets: Baskets = DEMO_BASKETS,
     wait: WaitSeconds = 30.0,
+    broker: BrokerKind = None,
     *,
     all_baskets: AllBaskets = False,
     json_file: JsonFile = None,
@@ -192,7 +205,8 @@ def demo(
     from deploy.local.screen import say
 
     console = _console_beside(json_file)
-    with demo_stack(folder, keep=keep, report=partial(say, console)) as paths:
+    report_line = partial(say, console)
+    with demo_stack(folder, keep=keep, broker=broker, report=report_line) as paths:
         info = _info(paths)
         report = _replay(info, None if all_baskets else baskets, console)
         report = report.with_verify(ok=_verify(info, wait, console).ok)

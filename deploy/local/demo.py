@@ -13,7 +13,7 @@ from deploy.local.paths import DEMO_FOLDER, StackPaths, stack_paths
 
 @contextmanager
 def demo_stack(
-    folder: Path | None, *, keep: bool, report: Callable[[str], None]
+    folder: Path | None, *, keep: bool, report: Callable[[str], None], broker: str | None = None
 ) -> Iterator[StackPaths]:
     """Run a fresh stack for the body; afterwards it is stopped, unless it is to be kept.
 
@@ -29,7 +29,7 @@ def demo_stack(
         raise StackError(message)
     _clear(paths, is_own=folder is None)
     report(f"Starting a fresh stack in {paths.root} ...")
-    start_in_background(paths, clock="simulated")
+    start_in_background(paths, clock="simulated", broker=broker)
     try:
         yield paths
     finally:

@@ -53,6 +53,11 @@ class StackPaths:
         return self.postgres / "data"
 
     @property
+    def kafka(self) -> Path:
+        """What Apache Kafka keeps, where the stack runs it; the embedded broker keeps nothing."""
+        return self.root / "kafka"
+
+    @property
     def logs(self) -> Path:
         """One log file a part."""
         return self.root / "logs"

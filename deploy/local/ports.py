@@ -12,6 +12,7 @@ LOOPBACK: Final = "127.0.0.1"
 USUAL_PORTS: Final[Mapping[str, int]] = {
     "postgres": 5432,
     "kafka": 9092,
+    "kafka_controller": 9093,
     "ledger": 50051,
     "points": 50052,
     "wallet": 50053,

@@ -13,7 +13,7 @@ from deploy.local.info import database_url, service_address
 from deploy.local.paths import StackPaths
 from deploy.local.ports import LOOPBACK
 from deploy.local.secrets import Passwords, owner_role, runtime_role
-from deploy.local.state import StackState
+from deploy.local.state import APACHE, StackState
 from deploy.local.supervisor import PartSpec
 
 _READY_SECONDS_MAX: Final = 60.0
@@ -77,7 +77,7 @@ def _settings(
         "RUNTIME_ROLE": runtime_role(service),
         "KAFKA__BOOTSTRAP": f"{LOOPBACK}:{state.ports['kafka']}",
         # The embedded broker has no idempotent producer; a repeated fact is recognized by its id.
-        "KAFKA__IDEMPOTENT": "false",
+        "KAFKA__IDEMPOTENT": str(state.broker == APACHE),
         # A relay that finds its topic missing makes it as topics.yaml says.
         "KAFKA__PARTITIONS": str(max(topic.partitions for topic in read_topics())),
         "GRPC__LISTEN": service_address(state, service),

@@ -18,7 +18,7 @@ from deploy.local.processes import stop_leftovers
 from deploy.local.programme import publish_demo_programme
 from deploy.local.secrets import SERVICES, load_passwords
 from deploy.local.service import migrate, service_spec
-from deploy.local.state import PartState, StackState, load_state, save_state
+from deploy.local.state import EMBEDDED, PartState, StackState, load_state, save_state
 from deploy.local.supervisor import Part, PartSpec, Report
 
 _LEFTOVER_SECONDS_MAX: Final = 30.0
@@ -30,12 +30,14 @@ async def run_stack(
     clock: str | None,
     report: Report,
     on_ready: Callable[[StackState], None],
+    broker: str | None = None,
     services: Sequence[str] = SERVICES,
 ) -> None:
     """Run the folder's stack until SIGINT or SIGTERM; raises StackError when it cannot start.
 
-    ``clock`` is ``system``, ``simulated``, or None for what the stack had before. Without all the ``services`` it is
-    PostgreSQL and the broker for those that run elsewhere.
+    ``clock`` is ``system``, ``simulated``, or None for what the stack had before, and ``broker`` the same with
+    ``embedded`` and ``apache``. Without all the ``services`` it is PostgreSQL and the broker for those that run
+    elsewhere.
     """
     paths.make()
     with ExitStack() as holds:
@@ -46,6 +48,7 @@ async def run_stack(
             ports=holds.enter_context(hold_ports({} if before is None else before.ports)),
             pid=os.getpid(),
             ready=False,
+            broker=broker or (EMBEDDED if before is None else before.broker),
         )
         stack = _Stack(paths, state, report, services)
         work = asyncio.create_task(stack.run(on_ready))
@@ -121,7 +124,8 @@ class _Stack:
         make_keys(paths)
         port = state.ports["postgres"]
         postgres = await asyncio.to_thread(prepare_postgres, paths, port=port, passwords=passwords)
-        await self._start_parts([postgres.spec, broker_spec(paths, port=state.ports["kafka"])])
+        broker = await asyncio.to_thread(broker_spec, paths, state)
+        await self._start_parts([postgres.spec, broker])
         await asyncio.to_thread(postgres.create_roles, passwords)
         await _all(
             [migrate(paths, state, passwords, service=service) for service in self._services]

@@ -14,6 +14,10 @@ _VERSION: Final = 1
 CLOCKS: Final = ("system", "simulated")
 """Where a stack's business time comes from: the machine, or an operator's RPC."""
 
+EMBEDDED: Final = "embedded"
+APACHE: Final = "apache"
+"""Which broker a stack runs: the one in a wheel, which keeps nothing, or Apache Kafka (Java and Maven needed)."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartState:
@@ -35,6 +39,7 @@ class StackState:
     ready: bool
     """Whether every part has answered since that process began."""
     parts: tuple[PartState, ...] = ()
+    broker: str = EMBEDDED
 
     def with_parts(self, parts: tuple[PartState, ...], *, ready: bool) -> "StackState":
         """Return the state with its parts as they are now."""
@@ -56,6 +61,7 @@ def load_state(paths: StackPaths) -> StackState | None:
             pid=content["pid"],
             ready=content["ready"],
             parts=tuple(_parse_part(part) for part in content["parts"]),
+            broker=content.get("broker", EMBEDDED),
         )
     except FileNotFoundError:
         return None

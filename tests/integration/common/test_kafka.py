@@ -1,10 +1,11 @@
 """Producer, relay and consume loop on a real broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.common.kernel.errors import FailedPrecondition
 from services.common.kernel.ids import new_uuid7
@@ -20,7 +21,7 @@ from services.common.runtime.kafka import (
 )
 from services.common.runtime.kafka_events import Message, render_headers
 from services.common.runtime.kafka_producer import ensure_topics, partition_of
-from services.common.runtime.relay import Relay
+from services.common.runtime.relay import FORGOTTEN, Relay
 from services.common.testing.kafka import Broker
 from tests.integration.common.facts import NOW, TOPIC, JournalFacts, journal, make_facts
 
@@ -215,6 +216,77 @@ class TestBrokerThatForgets:
             subject, n = by_text[event_id]
             assert last.get(subject, -1) < n, "a subject's facts arrive in order"
             last[subject] = n
+
+
+class TestKilledBroker:
+    """What the log itself holds after kills in the middle of publishing."""
+
+    async def test_has_every_fact_of_a_partition_in_order(
+        self, db: Database, broker: Broker
+    ) -> None:
+        """No fact is missing; a log that outlasts the kill has each in its place, and nothing is published anew."""
+        settings = broker.settings(partitions=3)
+        forgotten = FORGOTTEN.labels(TOPIC)._value.get()
+        async with open_producer(settings) as producer:
+            relay = Relay(
+                db,
+                producer,
+                JournalFacts(),
+                topic=TOPIC,
+                shard_id=0,
+                batch_max=20,
+                idle_seconds=0.05,
+            )
+            relaying: asyncio.Task[None] = asyncio.create_task(relay.run())
+            for batch, kill in enumerate((False, True, True, False)):
+                await journal(db, make_facts(1_000))
+                relay.wake()
+                await cursor_reaches(db, 1_000 * batch + 100)
+                if kill:
+                    await asyncio.to_thread(broker.stop)
+                    await asyncio.to_thread(broker.start)
+                    await ensure_topics(settings, [TOPIC])
+            await cursor_reaches(db, 4_000)
+            relaying.cancel()
+            await asyncio.gather(relaying, return_exceptions=True)
+            logs = await read_logs(settings, await producer.log_ends(TOPIC, range(3)))
+
+        assert {seq for log in logs for seq in log} == set(range(1, 4_001))
+        if broker.keeps_log:
+            # Of a log that was lost, consumers restore the order themselves (TestBrokerThatForgets).
+            assert all(list(dict.fromkeys(log)) == sorted(set(log)) for log in logs)
+            assert FORGOTTEN.labels(TOPIC)._value.get() == forgotten
+            on_their_way = 20 * 2
+            assert sum(len(log) for log in logs) <= 4_000 + on_their_way
+
+
+async def cursor_reaches(db: Database, seq: int) -> None:
+    """Wait until the relay has published up to a fact."""
+    async with asyncio.timeout(120), db.connection() as conn:
+        while (await conn.fetchval("SELECT seq FROM relay_cursor") or 0) < seq:  # noqa: ASYNC110 -- a row
+            await asyncio.sleep(0.005)
+
+
+async def read_logs(settings: KafkaSettings, ends: Mapping[int, int]) -> list[list[int]]:
+    """Read each partition from its beginning to its end, as the sequences of its facts."""
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap, group_id=None, auto_offset_reset="earliest"
+    )
+    await reader.start()
+    try:
+        reader.assign([TopicPartition(TOPIC, partition) for partition in ends])
+        logs: dict[int, list[int]] = {partition: [] for partition in ends}
+        next_offsets = dict.fromkeys(ends, 0)
+        async with asyncio.timeout(60):
+            while any(next_offsets[partition] < end for partition, end in ends.items()):
+                for place, records in (await reader.getmany(timeout_ms=500)).items():
+                    logs[place.partition] += [
+                        int(dict(record.headers)["ce_sequence"]) for record in records
+                    ]
+                    next_offsets[place.partition] = records[-1].offset + 1
+    finally:
+        await reader.stop()
+    return list(logs.values())
 
 
 class TestPartitionOf:

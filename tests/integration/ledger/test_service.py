@@ -62,7 +62,7 @@ async def service(ledger_database: TestDatabase, tmp_path: Path) -> AsyncIterato
         env = os.environ | {
             "LEDGER_POSTGRES__DSN": ledger_database.runtime_dsn,
             "LEDGER_KAFKA__BOOTSTRAP": broker.settings().bootstrap,
-            "LEDGER_KAFKA__IDEMPOTENT": "false",
+            "LEDGER_KAFKA__IDEMPOTENT": str(broker.settings().idempotent),
             "LEDGER_GRPC__LISTEN": address,
             "LEDGER_IDENTITY__JWKS_FILE": str(keys.jwks_file),
             "LEDGER_DEVELOPMENT": "true",

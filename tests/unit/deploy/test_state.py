@@ -1,6 +1,8 @@
 """What a stack remembers."""
 
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ STATE = StackState(
         PartState("ledger", "127.0.0.1:50051", ProcessIdentity(34, 56.5)),
         PartState("wallet", "127.0.0.1:50053", None),
     ),
+    broker="apache",
 )
 
 
@@ -37,6 +40,15 @@ class TestState:
         save_state(paths, STATE)
 
         assert load_state(paths) == STATE
+
+    def test_of_a_stack_from_before_it_could_choose_is_embedded(self, paths: StackPaths) -> None:
+        """A stack that remembers no broker had the embedded one."""
+        save_state(paths, STATE)
+        content = json.loads(paths.state.read_text())
+        del content["broker"]
+        paths.state.write_text(json.dumps(content))
+
+        assert load_state(paths) == replace(STATE, broker="embedded")
 
     def test_of_a_folder_without_a_stack_names_the_next_step(self, paths: StackPaths) -> None:
         """A command on an empty folder tells how to start a stack there."""
