@@ -1,8 +1,11 @@
 """What came of asking somebody to do something for a leg."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.wallet.domain.leg import Decline, LegPhase
+
+_CODE_LENGTH_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,3 @@ def not_sent(cause: str, *, reference: str = "") -> CallAnswer:
 def unknown(cause: str, *, reference: str = "") -> CallAnswer:
     """It may have happened, or may yet."""
     return CallAnswer(phase=LegPhase.OUTCOME_UNKNOWN, provider_reference=reference, cause=cause)
-
-
-_CODE_LENGTH_MAX = 100

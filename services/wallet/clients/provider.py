@@ -7,6 +7,7 @@ network does. Calls for enrolment have nothing to find out later: they raise
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -63,14 +64,14 @@ class EnrolledCard:
 class ProviderEvent:
     """Something happened at the provider; a hint to look at a payment, never a fact by itself."""
 
-    event_id: str
+    provider_event_id: str
     event_type: str
-    create_seconds: int
-    """The provider's time of it, in seconds since 1970."""
-    provider_reference: str
+    object_reference: str
     """The provider's name of the payment it is about; empty where it is about none."""
     payment_id: UUID | None
     """Our name of that payment, where the provider repeats it."""
+    create_time: datetime
+    """The provider's time of it."""
 
 
 class Provider(Protocol):
@@ -142,8 +143,8 @@ class Provider(Protocol):
     async def find_out_refund(self, call: CardCall) -> CallAnswer:
         """Look for the refund of this leg, and send the same again where there is none."""
 
-    async def list_events(self, *, after_event_id: str) -> Sequence[ProviderEvent]:
-        """Give the next events after one, oldest first; the latest ones for an empty id.
+    async def list_events(self, *, after: str) -> Sequence[ProviderEvent]:
+        """Give the next events after the one of this id, oldest first; for an empty id the latest.
 
         Raises:
             ProviderUnavailable: no answer.
