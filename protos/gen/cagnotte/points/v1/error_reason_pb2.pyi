@@ -124,6 +124,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: { "reason": "SPEND_ABOVE_HOLD", "domain": "cagnotte", "metadata": { "held": "500" } }
     """
+    ERROR_REASON_CHECKOUT_NOT_SETTLED: _ErrorReason.ValueType  # 19
+    """CHECKOUT_NOT_SETTLED: a checkout was refunded that was never settled here; the dead letter of the event has it, no call
+    does.
+
+    Example: { "reason": "CHECKOUT_NOT_SETTLED", "domain": "cagnotte",
+               "metadata": { "checkout_id": "01890a5d-ac96-774b-bcce-b302099a8057" } }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons of the points service. The value's name without its prefix is the `reason` of the
@@ -232,5 +239,12 @@ ERROR_REASON_SPEND_ABOVE_HOLD: ErrorReason.ValueType  # 18
 """SPEND_ABOVE_HOLD: more is to be spent than is held, with FAILED_PRECONDITION. Nothing was written.
 
 Example: { "reason": "SPEND_ABOVE_HOLD", "domain": "cagnotte", "metadata": { "held": "500" } }
+"""
+ERROR_REASON_CHECKOUT_NOT_SETTLED: ErrorReason.ValueType  # 19
+"""CHECKOUT_NOT_SETTLED: a checkout was refunded that was never settled here; the dead letter of the event has it, no call
+does.
+
+Example: { "reason": "CHECKOUT_NOT_SETTLED", "domain": "cagnotte",
+           "metadata": { "checkout_id": "01890a5d-ac96-774b-bcce-b302099a8057" } }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

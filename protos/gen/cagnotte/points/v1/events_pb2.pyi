@@ -55,6 +55,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """ValueReleased."""
     EVENT_TYPE_VALUE_EXPIRED: _EventType.ValueType  # 11
     """ValueExpired."""
+    EVENT_TYPE_TICKET_SETTLED: _EventType.ValueType  # 12
+    """TicketSettled."""
+    EVENT_TYPE_VALUE_REVERSED: _EventType.ValueType  # 13
+    """ValueReversed."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """EventType is the number under which the journal keeps a kind of fact."""
@@ -83,6 +87,10 @@ EVENT_TYPE_VALUE_RELEASED: EventType.ValueType  # 10
 """ValueReleased."""
 EVENT_TYPE_VALUE_EXPIRED: EventType.ValueType  # 11
 """ValueExpired."""
+EVENT_TYPE_TICKET_SETTLED: EventType.ValueType  # 12
+"""TicketSettled."""
+EVENT_TYPE_VALUE_REVERSED: EventType.ValueType  # 13
+"""ValueReversed."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _ReleaseCause:
@@ -724,3 +732,171 @@ class ValueExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ValueExpired: _TypeAlias = ValueExpired  # noqa: Y015
+
+@_typing.final
+class TicketSettled(_message.Message):
+    """TicketSettled says that the checkout of a ticket was settled; what was spent for it and what it earned follows as
+    ValueSpent and ValueEarned. There is one for each settled checkout. Subject: the member, or the ticket without one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CONTENT_HASH_FIELD_NUMBER: _builtins.int
+    TENDERS_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_HASH_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """Id of the ticket, derived from its key."""
+    checkout_id: _builtins.str
+    """Checkout."""
+    customer_id: _builtins.str
+    """Shopper that paid."""
+    member_id: _builtins.str
+    """Member that spends and earns; empty without one."""
+    content_hash: _builtins.bytes
+    """SHA-256 of the ticket as the checkout settled it: that of the recorded ticket, or of a conflict with it."""
+    settlement_hash: _builtins.bytes
+    """SHA-256 of the settlement as it is kept, with the decision of the earning."""
+    @_builtins.property
+    def metadata(self) -> _event_pb2.EventMetadata:
+        """Metadata of the fact; its id is that of the wallet's CheckoutSettled, and so is its `occur_time`."""
+
+    @_builtins.property
+    def key(self) -> _points_pb2.TicketKey:
+        """Key of the ticket."""
+
+    @_builtins.property
+    def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_points_pb2.LoyaltyTender]:
+        """What kitty and points paid of the ticket."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _event_pb2.EventMetadata | None = ...,
+        key: _points_pb2.TicketKey | None = ...,
+        ticket_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        content_hash: _builtins.bytes = ...,
+        tenders: _abc.Iterable[_points_pb2.LoyaltyTender] | None = ...,
+        settlement_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "content_hash", b"content_hash", "customer_id", b"customer_id", "key", b"key", "member_id", b"member_id", "metadata", b"metadata", "settlement_hash", b"settlement_hash", "tenders", b"tenders", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketSettled: _TypeAlias = TicketSettled  # noqa: Y015
+
+@_typing.final
+class ReversedLot(_message.Message):
+    """ReversedLot is a part of one lot that a reversal moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    lot_id: _builtins.str
+    """Lot."""
+    currency: _money_pb2.LoyaltyCurrency.ValueType
+    """Currency of the lot."""
+    quantity: _builtins.int
+    """Quantity moved, above 0."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which the lot is no longer usable, as it was when it was earned."""
+
+    def __init__(
+        self,
+        *,
+        lot_id: _builtins.str = ...,
+        currency: _money_pb2.LoyaltyCurrency.ValueType = ...,
+        quantity: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "expire_time", b"expire_time", "lot_id", b"lot_id", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReversedLot: _TypeAlias = ReversedLot  # noqa: Y015
+
+@_typing.final
+class ValueReversed(_message.Message):
+    """ValueReversed says that the checkout of a ticket was refunded in full: what the ticket spent is back, and what it earned
+    is gone. There is one for each refunded checkout. Subject: the member, or the ticket without one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    RESTORED_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    SHORTFALLS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Member; empty without one, and then nothing moved."""
+    ticket_id: _builtins.str
+    """Id of the ticket, derived from its key."""
+    checkout_id: _builtins.str
+    """Checkout."""
+    refund_id: _builtins.str
+    """Id of the refund at the wallet."""
+    @_builtins.property
+    def metadata(self) -> _event_pb2.EventMetadata:
+        """Metadata of the fact; `occur_time` is the time of the refund."""
+
+    @_builtins.property
+    def key(self) -> _points_pb2.TicketKey:
+        """Key of the ticket."""
+
+    @_builtins.property
+    def restored(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReversedLot]:
+        """What was spent and is there again, with the expiry it was earned with, in the order of use; what of it has expired
+        meanwhile follows as ValueExpired.
+        """
+
+    @_builtins.property
+    def taken(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReversedLot]:
+        """What the ticket earned and is taken back, in the order of the rules."""
+
+    @_builtins.property
+    def shortfalls(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.LoyaltyAmount]:
+        """What the ticket earned and cannot be taken back, since it is spent, held or expired: the retailer bears it. One for
+        each currency that lacks something, ascending by currency.
+        """
+
+    def __init__(
+        self,
+        *,
+        metadata: _event_pb2.EventMetadata | None = ...,
+        member_id: _builtins.str = ...,
+        key: _points_pb2.TicketKey | None = ...,
+        ticket_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        refund_id: _builtins.str = ...,
+        restored: _abc.Iterable[Global___ReversedLot] | None = ...,
+        taken: _abc.Iterable[Global___ReversedLot] | None = ...,
+        shortfalls: _abc.Iterable[_money_pb2.LoyaltyAmount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "key", b"key", "member_id", b"member_id", "metadata", b"metadata", "refund_id", b"refund_id", "restored", b"restored", "shortfalls", b"shortfalls", "taken", b"taken", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValueReversed: _TypeAlias = ValueReversed  # noqa: Y015

@@ -147,6 +147,10 @@ class _LoyaltyStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LoyaltyS
     """The member does not exist."""
     LOYALTY_STATE_NO_PROGRAMME: _LoyaltyState.ValueType  # 5
     """No programme was in force at the time of the ticket."""
+    LOYALTY_STATE_AWAITING_CHECKOUT: _LoyaltyState.ValueType  # 6
+    """A checkout pays the ticket: what it earns is decided when the checkout is settled, see GetTicketResponse.settlement."""
+    LOYALTY_STATE_RECORDED_OTHERWISE: _LoyaltyState.ValueType  # 7
+    """The checkout's ticket was recorded before as another sale, which decided what is earned; only in settlements."""
 
 class LoyaltyState(_LoyaltyState, metaclass=_LoyaltyStateEnumTypeWrapper):
     """LoyaltyState tells why a ticket earned, or why it could not."""
@@ -163,6 +167,10 @@ LOYALTY_STATE_UNKNOWN_MEMBER: LoyaltyState.ValueType  # 4
 """The member does not exist."""
 LOYALTY_STATE_NO_PROGRAMME: LoyaltyState.ValueType  # 5
 """No programme was in force at the time of the ticket."""
+LOYALTY_STATE_AWAITING_CHECKOUT: LoyaltyState.ValueType  # 6
+"""A checkout pays the ticket: what it earns is decided when the checkout is settled, see GetTicketResponse.settlement."""
+LOYALTY_STATE_RECORDED_OTHERWISE: LoyaltyState.ValueType  # 7
+"""The checkout's ticket was recorded before as another sale, which decided what is earned; only in settlements."""
 Global___LoyaltyState: _TypeAlias = LoyaltyState  # noqa: Y015
 
 class _TicketStatus:
@@ -868,6 +876,168 @@ class TicketDecision(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TicketDecision: _TypeAlias = TicketDecision  # noqa: Y015
+
+@_typing.final
+class LoyaltyTender(_message.Message):
+    """LoyaltyTender is what kitty or points paid of a settled checkout: quantity = spent_quantity + shortfall."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    SPENT_QUANTITY_FIELD_NUMBER: _builtins.int
+    SHORTFALL_FIELD_NUMBER: _builtins.int
+    LATE_HOLD_ID_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """Hold behind it, which is the wallet's leg."""
+    currency: _money_pb2.LoyaltyCurrency.ValueType
+    """Loyalty currency."""
+    amount_minor: _builtins.int
+    """What it paid, in minor units: a reduction of the price."""
+    quantity: _builtins.int
+    """Quantity that it was promised for."""
+    spent_quantity: _builtins.int
+    """Quantity that was spent."""
+    shortfall: _builtins.int
+    """Quantity that was no longer there, since the hold had ended before: the retailer bears it."""
+    late_hold_id: _builtins.str
+    """Hold that was made and spent instead of what was missing in the first one; empty when nothing was."""
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+        currency: _money_pb2.LoyaltyCurrency.ValueType = ...,
+        amount_minor: _builtins.int = ...,
+        quantity: _builtins.int = ...,
+        spent_quantity: _builtins.int = ...,
+        shortfall: _builtins.int = ...,
+        late_hold_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency", b"currency", "hold_id", b"hold_id", "late_hold_id", b"late_hold_id", "quantity", b"quantity", "shortfall", b"shortfall", "spent_quantity", b"spent_quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoyaltyTender: _TypeAlias = LoyaltyTender  # noqa: Y015
+
+@_typing.final
+class TicketSettlement(_message.Message):
+    """TicketSettlement is how the checkout of a ticket was settled, as far as loyalty goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    SETTLE_TIME_FIELD_NUMBER: _builtins.int
+    TENDERS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    checkout_id: _builtins.str
+    """Checkout."""
+    @_builtins.property
+    def settle_time(self) -> _timestamp_pb2.Timestamp:
+        """When the checkout was settled."""
+
+    @_builtins.property
+    def tenders(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoyaltyTender]:
+        """What kitty and points paid, in the order of the checkout."""
+
+    @_builtins.property
+    def decision(self) -> Global___TicketDecision:
+        """What the ticket earned, on what kitty and points did not pay: each line counts less its share of them, by largest
+        remainder over sales less suppliers' coupons.
+        """
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why, in sentences for people; only in answers."""
+
+    def __init__(
+        self,
+        *,
+        checkout_id: _builtins.str = ...,
+        settle_time: _timestamp_pb2.Timestamp | None = ...,
+        tenders: _abc.Iterable[Global___LoyaltyTender] | None = ...,
+        decision: Global___TicketDecision | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "settle_time", b"settle_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "decision", b"decision", "reasons", b"reasons", "settle_time", b"settle_time", "tenders", b"tenders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketSettlement: _TypeAlias = TicketSettlement  # noqa: Y015
+
+@_typing.final
+class ReversedAmount(_message.Message):
+    """ReversedAmount is what a refund did to one loyalty currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    RESTORED_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    SHORTFALL_FIELD_NUMBER: _builtins.int
+    currency: _money_pb2.LoyaltyCurrency.ValueType
+    """Loyalty currency."""
+    restored: _builtins.int
+    """What the ticket had spent and is back, with its own expiry."""
+    taken: _builtins.int
+    """What the ticket had earned and was taken back."""
+    shortfall: _builtins.int
+    """What the ticket had earned and could not be taken back."""
+    def __init__(
+        self,
+        *,
+        currency: _money_pb2.LoyaltyCurrency.ValueType = ...,
+        restored: _builtins.int = ...,
+        taken: _builtins.int = ...,
+        shortfall: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "restored", b"restored", "shortfall", b"shortfall", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReversedAmount: _TypeAlias = ReversedAmount  # noqa: Y015
+
+@_typing.final
+class TicketReversal(_message.Message):
+    """TicketReversal is what the refund of a ticket's checkout did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    REVERSE_TIME_FIELD_NUMBER: _builtins.int
+    AMOUNTS_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """Id of the refund at the wallet."""
+    @_builtins.property
+    def reverse_time(self) -> _timestamp_pb2.Timestamp:
+        """When the checkout was refunded."""
+
+    @_builtins.property
+    def amounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReversedAmount]:
+        """One amount for each loyalty currency, in the order of the currencies."""
+
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        reverse_time: _timestamp_pb2.Timestamp | None = ...,
+        amounts: _abc.Iterable[Global___ReversedAmount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reverse_time", b"reverse_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "refund_id", b"refund_id", "reverse_time", b"reverse_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketReversal: _TypeAlias = TicketReversal  # noqa: Y015
 
 @_typing.final
 class TicketViolation(_message.Message):

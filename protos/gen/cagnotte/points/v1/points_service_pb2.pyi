@@ -558,6 +558,8 @@ class GetTicketResponse(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     CONFLICTS_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_FIELD_NUMBER: _builtins.int
+    REVERSAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ticket(self) -> _points_pb2.Ticket:
         """Ticket as it was sent first."""
@@ -574,6 +576,14 @@ class GetTicketResponse(_message.Message):
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[_points_pb2.TicketConflict]:
         """Other contents that were sent under the same key, in the order of their arrival."""
 
+    @_builtins.property
+    def settlement(self) -> _points_pb2.TicketSettlement:
+        """How its checkout was settled, with what it earned then; absent before, and for a ticket without a checkout."""
+
+    @_builtins.property
+    def reversal(self) -> _points_pb2.TicketReversal:
+        """What the refund of its checkout did; absent without one."""
+
     def __init__(
         self,
         *,
@@ -581,10 +591,12 @@ class GetTicketResponse(_message.Message):
         outcome: _points_pb2.TicketOutcome | None = ...,
         record_time: _timestamp_pb2.Timestamp | None = ...,
         conflicts: _abc.Iterable[_points_pb2.TicketConflict] | None = ...,
+        settlement: _points_pb2.TicketSettlement | None = ...,
+        reversal: _points_pb2.TicketReversal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "record_time", b"record_time", "ticket", b"ticket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "record_time", b"record_time", "reversal", b"reversal", "settlement", b"settlement", "ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "outcome", b"outcome", "record_time", b"record_time", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "outcome", b"outcome", "record_time", b"record_time", "reversal", b"reversal", "settlement", b"settlement", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -902,7 +914,9 @@ Global___GetLoyaltyTotalsRequest: _TypeAlias = GetLoyaltyTotalsRequest  # noqa: 
 
 @_typing.final
 class LoyaltyTotal(_message.Message):
-    """LoyaltyTotal is the position of one currency over all members: issued - spent - expired = outstanding."""
+    """LoyaltyTotal is the position of one currency over all members:
+    issued - reversed - spent + restored - expired = outstanding.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -912,6 +926,9 @@ class LoyaltyTotal(_message.Message):
     EXPIRED_FIELD_NUMBER: _builtins.int
     OUTSTANDING_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    REVERSED_FIELD_NUMBER: _builtins.int
+    RESTORED_FIELD_NUMBER: _builtins.int
+    ABSORBED_FIELD_NUMBER: _builtins.int
     currency: _money_pb2.LoyaltyCurrency.ValueType
     """Loyalty currency."""
     issued: _builtins.int
@@ -924,6 +941,12 @@ class LoyaltyTotal(_message.Message):
     """Quantity that is still there, held or available."""
     held: _builtins.int
     """The part of the outstanding quantity that is under holds."""
+    reversed: _builtins.int
+    """Quantity that returned tickets had earned and that was taken back."""
+    restored: _builtins.int
+    """Quantity that returned tickets had spent and that came back."""
+    absorbed: _builtins.int
+    """Quantity that returned tickets had earned and that could not be taken back: the retailer bears it."""
     def __init__(
         self,
         *,
@@ -933,10 +956,13 @@ class LoyaltyTotal(_message.Message):
         expired: _builtins.int = ...,
         outstanding: _builtins.int = ...,
         held: _builtins.int = ...,
+        reversed: _builtins.int = ...,
+        restored: _builtins.int = ...,
+        absorbed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "expired", b"expired", "held", b"held", "issued", b"issued", "outstanding", b"outstanding", "spent", b"spent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absorbed", b"absorbed", "currency", b"currency", "expired", b"expired", "held", b"held", "issued", b"issued", "outstanding", b"outstanding", "restored", b"restored", "reversed", b"reversed", "spent", b"spent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
