@@ -20,7 +20,7 @@ from services.common.runtime.telemetry import TRACEPARENT, current_traceparent
 __all__ = ["ClientTls", "RemoteRefusal", "open_channel", "parse_error"]
 
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
-_KEEPALIVE_MS: Final = 60_000
+_KEEPALIVE_MS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _RECONNECT_MS_MAX: Final = 2_000
 
@@ -148,6 +148,8 @@ def _options(*, attempts_max: int, tls: ClientTls | None) -> list[tuple[str, Any
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # A stream that waits sends no data, and is still to be missed when the link dies.
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS_MAX),
     ]
     if attempts_max > 1:

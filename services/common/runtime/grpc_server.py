@@ -22,7 +22,9 @@ from services.common.runtime.identity import Identity
 from services.common.runtime.interceptors import CallChain
 from services.common.runtime.telemetry import Tracing
 
-_KEEPALIVE_MS: Final = 60_000
+# A phone's link dies silently; within half a minute its stream is given up.
+_KEEPALIVE_MS: Final = 20_000
+_KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _PING_INTERVAL_MS_MIN: Final = 10_000
 
 
@@ -130,6 +132,9 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # Nothing is sent on a stream that waits, so pings must not need data between them.
+        ("grpc.http2.max_pings_without_data", 0),
         # Clients keep idle connections alive through proxies; faster pings are abuse.
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS_MIN),
         ("grpc.keepalive_permit_without_calls", 1),

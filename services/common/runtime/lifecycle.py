@@ -59,25 +59,36 @@ def run(main: Coroutine[Any, Any, int]) -> NoReturn:
     sys.exit(code)
 
 
-async def serve(server: GrpcServer, *, loops: Sequence[Loop] = (), settings: GrpcSettings) -> int:
+async def serve(
+    server: GrpcServer,
+    *,
+    loops: Sequence[Loop] = (),
+    settings: GrpcSettings,
+    end_streams: Callable[[], None] | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT (0), or until a background loop dies (1).
 
     At the end health says NOT_SERVING first; then calls end, within the grace; then the
     loops, in the order in which they are listed (consumers before what they feed).
+    ``end_streams`` sends away those whose calls would never end by themselves.
     """
     asked = asyncio.Event()
     event_loop = asyncio.get_running_loop()
     for signum in _SIGNALS:
         event_loop.add_signal_handler(signum, asked.set)
     try:
-        return await _serve_until(asked, server, loops, settings)
+        return await _serve_until(asked, server, loops, settings, end_streams)
     finally:
         for signum in _SIGNALS:
             event_loop.remove_signal_handler(signum)
 
 
 async def _serve_until(
-    asked: asyncio.Event, server: GrpcServer, loops: Sequence[Loop], settings: GrpcSettings
+    asked: asyncio.Event,
+    server: GrpcServer,
+    loops: Sequence[Loop],
+    settings: GrpcSettings,
+    end_streams: Callable[[], None] | None,
 ) -> int:
     tasks = {loop: asyncio.create_task(loop.run(), name=loop.name) for loop in loops}
     asking = asyncio.create_task(asked.wait(), name="signals")
@@ -89,7 +100,7 @@ async def _serve_until(
         for name in died:
             _log_death(name, tasks)
         log.info("server.stopping", loops_died=died)
-        await _end_calls(server, settings, hurried=bool(died))
+        await _end_calls(server, settings, hurried=bool(died), end_streams=end_streams)
         return 1 if died else 0
     finally:
         asking.cancel()
@@ -97,11 +108,19 @@ async def _serve_until(
         await _end_loops(tasks, grace_seconds=settings.grace_seconds)
 
 
-async def _end_calls(server: GrpcServer, settings: GrpcSettings, *, hurried: bool) -> None:
+async def _end_calls(
+    server: GrpcServer,
+    settings: GrpcSettings,
+    *,
+    hurried: bool,
+    end_streams: Callable[[], None] | None,
+) -> None:
     """Turn balancers away before calls are refused, unless calls can't be served any more."""
     await server.drain()
     if not hurried:
         await asyncio.sleep(settings.drain_seconds)
+    if end_streams is not None:
+        end_streams()
     await server.stop(grace_seconds=settings.grace_seconds)
 
 
