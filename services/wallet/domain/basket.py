@@ -1,0 +1,122 @@
+"""Baskets: what a till asks to be paid, and what must hold in one by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import IntEnum
+from typing import NamedTuple
+
+from services.common.kernel.errors import InvalidArgument
+from services.wallet.domain.tender import TicketTender
+
+
+class TicketNotPayable(InvalidArgument):
+    """The basket cannot be paid by a checkout."""
+
+    reason = "TICKET_NOT_PAYABLE"
+
+
+class TicketKind(IntEnum):
+    """Whether a ticket counts; the numbers equal those of the protos."""
+
+    SALE = 1
+    TRAINING = 2
+
+
+class TicketKey(NamedTuple):
+    """The natural key of the ticket that the basket will be."""
+
+    store_id: str
+    business_date: date
+    till_id: str
+    sequence: int
+    kind: TicketKind
+
+
+class BasketLine(NamedTuple):
+    """One line, as far as paying looks at it; amounts are minor units with VAT."""
+
+    line_number: int
+    sales_minor: int
+    supplier_coupon_minor: int
+    vat_rate_bp: int
+
+    @property
+    def due_minor(self) -> int:
+        """Give what is to be paid for the line: its sales less the supplier's coupon."""
+        return self.sales_minor - self.supplier_coupon_minor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basket:
+    """A basket; ``content`` is the till's ticket as deterministic bytes."""
+
+    ticket_key: TicketKey
+    occur_time: datetime
+    currency_code: str
+    lines: tuple[BasketLine, ...]
+    total_minor: int
+    coupon_minor: int
+    content: bytes
+
+    @property
+    def due_minor(self) -> int:
+        """Give what is to be paid by phone: the total less the suppliers' coupons."""
+        return self.total_minor - self.coupon_minor
+
+    def sales_by_vat_rate(self) -> tuple[tuple[int, int], ...]:
+        """Give (rate in basis points, sales with VAT) ascending by rate; they sum to the total."""
+        sales: dict[int, int] = {}
+        for line in self.lines:
+            sales[line.vat_rate_bp] = sales.get(line.vat_rate_bp, 0) + line.sales_minor
+        return tuple(sorted(sales.items()))
+
+
+def check_basket(basket: Basket, tenders: Sequence[tuple[TicketTender, int]]) -> None:
+    """Check that a basket, with the tenders of its ticket, can be paid by a checkout.
+
+    Raises:
+        TicketNotPayable: no sale, a line twice, sums that disagree, other tenders, or nothing due.
+    """
+    if faults := [*_line_faults(basket), *_tender_faults(basket, tenders)]:
+        raise TicketNotPayable("The basket cannot be paid by a checkout.", violations=faults)
+
+
+def _line_faults(basket: Basket) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    if basket.ticket_key.kind is not TicketKind.SALE:
+        faults.append(("ticket.key.kind", "is no sale"))
+    if len({line.line_number for line in basket.lines}) != len(basket.lines):
+        faults.append(("ticket.lines", "a line number is used twice"))
+    if (lines := sum(line.sales_minor for line in basket.lines)) != basket.total_minor:
+        total = basket.total_minor
+        faults.append(("ticket.total_minor", f"is {total}, but the lines sum to {lines}"))
+    faults.extend(
+        (f"ticket.lines[{index}].supplier_coupon_minor", "is above the sales of the line")
+        for index, line in enumerate(basket.lines)
+        if line.due_minor < 0
+    )
+    return faults
+
+
+def _tender_faults(
+    basket: Basket, tenders: Sequence[tuple[TicketTender, int]]
+) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    amounts: dict[TicketTender, int] = {}
+    for kind, amount_minor in tenders:
+        amounts[kind] = amounts.get(kind, 0) + amount_minor
+    coupons = amounts.pop(TicketTender.SUPPLIER_COUPON, 0)
+    checkout = amounts.pop(TicketTender.CHECKOUT, 0)
+    if amounts:
+        faults.append(("ticket.tenders", "are others than supplier coupons and CHECKOUT"))
+    of_lines = sum(line.supplier_coupon_minor for line in basket.lines)
+    if not coupons == of_lines == basket.coupon_minor:
+        faults.append(
+            ("ticket.tenders", f"coupons pay {coupons}, but those of the lines {of_lines}")
+        )
+    if checkout != basket.due_minor:
+        faults.append(("ticket.tenders", f"CHECKOUT is {checkout}, but {basket.due_minor} is due"))
+    if basket.due_minor <= 0:
+        faults.append(("ticket.total_minor", "leaves nothing to pay"))
+    return faults
