@@ -1,31 +1,76 @@
-"""What the ledger must make of a fact of points, by its own posting rules."""
+"""What the ledger must make of a fact of points or wallet, by its own posting rules."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
-from cagnotte.points.v1 import events_pb2 as pb
+from cagnotte.points.v1 import events_pb2 as points_pb
+from cagnotte.wallet.v1 import events_pb2 as wallet_pb
 from services.common.kernel.errors import DomainError
-from services.ledger.codec.points_events import parse_fact
+from services.ledger.codec import points_events, wallet_events
 from services.ledger.domain.chart import Chart
-from services.ledger.domain.posting_rules import expected_transaction
+from services.ledger.domain.posting_events import (
+    CHECKOUT_REFUND,
+    CHECKOUT_SALE,
+    POINTS_PURPOSES,
+    SALE,
+    WALLET_PURPOSES,
+    BookableEvent,
+)
+from services.ledger.domain.posting_rules import expected_transactions
 from services.ledger.domain.transaction import TransactionCommand
 
-BOOKABLE_TYPES: Final = (
-    pb.EVENT_TYPE_TICKET_RECORDED,
-    pb.EVENT_TYPE_VALUE_EARNED,
-    pb.EVENT_TYPE_VALUE_SPENT,
-    pb.EVENT_TYPE_VALUE_EXPIRED,
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A service whose facts the ledger books.
+
+    ``types`` are the facts that the books look at, ``purposes`` what only they may be booked under, and
+    ``sale_purposes`` those of them that sell.
+    """
+
+    name: str
+    types: tuple[int, ...]
+    purposes: frozenset[str]
+    sale_purposes: frozenset[str]
+    parse: Callable[[int, bytes], BookableEvent | None]
+
+
+POINTS: Final = Origin(
+    name="points",
+    types=(
+        points_pb.EVENT_TYPE_TICKET_RECORDED,
+        points_pb.EVENT_TYPE_VALUE_EARNED,
+        points_pb.EVENT_TYPE_VALUE_SPENT,
+        points_pb.EVENT_TYPE_VALUE_EXPIRED,
+        points_pb.EVENT_TYPE_VALUE_REVERSED,
+    ),
+    purposes=POINTS_PURPOSES,
+    sale_purposes=frozenset({SALE}),
+    parse=points_events.parse_fact,
 )
-"""The facts of points that the books look at."""
+
+WALLET: Final = Origin(
+    name="wallet",
+    types=(
+        wallet_pb.EVENT_TYPE_CHECKOUT_SETTLED,
+        wallet_pb.EVENT_TYPE_CHECKOUT_REFUNDED,
+        wallet_pb.EVENT_TYPE_TOP_UP_SETTLED,
+    ),
+    purposes=WALLET_PURPOSES,
+    sale_purposes=frozenset({CHECKOUT_SALE, CHECKOUT_REFUND}),
+    parse=wallet_events.parse_fact,
+)
 
 UNBOOKABLE: Final = (DomainError, DecodeError, ValueError, AssertionError)
 """What a fact that no rule can book raises."""
 
 
 class BookableFact(NamedTuple):
-    """A fact of points that the books look at."""
+    """A fact that the books look at."""
 
     event_id: UUID
     event_type: int
@@ -34,23 +79,24 @@ class BookableFact(NamedTuple):
 
 
 class Booking:
-    """The ledger's posting rules over one chart of accounts."""
+    """The ledger's posting rules for one service's facts, over one chart of accounts."""
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(self, chart: Chart, origin: Origin) -> None:
         """Book by a chart."""
         self.chart = chart
+        self.origin = origin
 
-    def expected(self, fact: BookableFact) -> TransactionCommand | None:
-        """Give the transaction that a fact must have become, or None when it books nothing.
+    def expected(self, fact: BookableFact) -> tuple[TransactionCommand, ...]:
+        """Give the transactions that a fact must have become; none when it books nothing.
 
         Raises what ``UNBOOKABLE`` lists when no rule can book it.
         """
-        event = parse_fact(fact.event_type, fact.payload)
-        return None if event is None else expected_transaction(event, self.chart)
+        event = self.origin.parse(fact.event_type, fact.payload)
+        return () if event is None else expected_transactions(event, self.chart)
 
-    def is_booked(self, fact: BookableFact) -> bool:
-        """Tell whether a fact becomes a transaction; one that no rule can book never does."""
+    def expected_ids(self, fact: BookableFact) -> set[UUID]:
+        """Give the ids of a fact's transactions; one that no rule can book never becomes any."""
         try:
-            return self.expected(fact) is not None
+            return {command.transaction_id for command in self.expected(fact)}
         except UNBOOKABLE:
-            return False
+            return set()

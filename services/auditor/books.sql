@@ -26,6 +26,6 @@ SELECT account.name, sum(posting.amount)::bigint AS amount
   FROM transaction AS entry
   JOIN posting ON posting.shard_id = entry.shard_id AND posting.seq = entry.seq
   JOIN account ON account.account_id = posting.account_id
- WHERE entry.purpose = $1
+ WHERE entry.purpose = ANY($1::text[])
    AND posting.layer = 0
  GROUP BY account.name;

@@ -6,11 +6,13 @@ nothing from here: it goes over the same snapshots, and what is missing then is 
 """
 
 from typing import Final
+from uuid import UUID
 
-from services.auditor.booking import BOOKABLE_TYPES, BookableFact, Booking
+from services.auditor.booking import POINTS, WALLET, BookableFact, Booking
 from services.auditor.parallel import Sources
-from services.auditor.snapshot import reading
+from services.auditor.snapshot import Source, reading
 from services.common.runtime.database import Connection, load_queries
+from services.ledger.domain.chart import Chart
 
 QUERIES: Final = load_queries(__package__, "inflight.sql")
 
@@ -18,7 +20,7 @@ NEWEST_FACTS: Final = 5_000
 """How far back to look: a partition keeps the order, so what is missing is among the newest."""
 
 
-async def has_arrived(sources: Sources, booking: Booking) -> bool:
+async def has_arrived(sources: Sources, chart: Chart) -> bool:
     """Tell whether nothing is on its way: relays at their heads, sweeps done, events booked."""
     async with reading(sources.ledger) as ledger, reading(sources.points) as points:
         return (
@@ -26,17 +28,26 @@ async def has_arrived(sources: Sources, booking: Booking) -> bool:
             and await points.fetchval(QUERIES["relay_stands_at_head"])
             and await ledger.fetchval(QUERIES["no_transaction_hold_due"])
             and await points.fetchval(QUERIES["no_loyalty_hold_due"])
-            and await _are_booked(ledger, points, booking)
+            and await _are_booked(ledger, points, Booking(chart, POINTS))
+            and (sources.wallet is None or await _wallet_has_arrived(sources.wallet, ledger, chart))
         )
 
 
-async def _are_booked(ledger: Connection, points: Connection, booking: Booking) -> bool:
-    """Tell whether the newest facts of points are in the ledger."""
-    for (shard_id,) in await points.fetch(QUERIES["shards"]):
-        rows = await points.fetch(
-            QUERIES["newest_facts"], shard_id, list(BOOKABLE_TYPES), NEWEST_FACTS
+async def _wallet_has_arrived(source: Source, ledger: Connection, chart: Chart) -> bool:
+    """Tell the same of the wallet."""
+    async with reading(source) as wallet:
+        return await wallet.fetchval(QUERIES["relay_stands_at_head"]) and await _are_booked(
+            ledger, wallet, Booking(chart, WALLET)
         )
-        booked = [row["event_id"] for row in rows if booking.is_booked(BookableFact(*row))]
-        if await ledger.fetchval(QUERIES["known_transactions"], booked) != len(set(booked)):
+
+
+async def _are_booked(ledger: Connection, origin: Connection, booking: Booking) -> bool:
+    """Tell whether the newest facts of a service are in the ledger."""
+    for (shard_id,) in await origin.fetch(QUERIES["shards"]):
+        rows = await origin.fetch(
+            QUERIES["newest_facts"], shard_id, list(booking.origin.types), NEWEST_FACTS
+        )
+        due = set[UUID]().union(*(booking.expected_ids(BookableFact(*row)) for row in rows))
+        if await ledger.fetchval(QUERIES["known_transactions"], list(due)) != len(due):
             return False
     return True

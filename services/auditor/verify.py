@@ -10,8 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from services.auditor.booking import Booking
-from services.auditor.books import audit_books
+from services.auditor.books import audit_books, audit_checkout_books
 from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
 from services.auditor.inflight import has_arrived
 from services.auditor.ledger_journal import audit_ledger_journal
@@ -36,6 +35,7 @@ PARTS: Final = (
         for share in range(SHARES)
     ),
     Part("books", audit_books),
+    Part("checkout books", audit_checkout_books),
     Part("ledger journal", audit_ledger_journal),
     Part("ledger state", audit_ledger_state),
     Part("points journal", audit_points_journal),
@@ -84,12 +84,12 @@ async def _verify(
     dsns: _Dsns, chart_file: Path | None, *, progress: Listener, wait_seconds: float
 ) -> VerifyReport:
     """Freeze until nothing is in flight, or the time to wait is over; then prove what is there."""
-    booking = Booking(load_chart(chart_file))
+    chart = load_chart(chart_file)
     deadline = time.monotonic() + wait_seconds
     while True:
         async with AsyncExitStack() as stack:
             sources = await _freeze(stack, dsns, chart_file)
-            if await has_arrived(sources, booking) or time.monotonic() >= deadline:
+            if await has_arrived(sources, chart) or time.monotonic() >= deadline:
                 return await _prove(sources, progress)
         await asyncio.sleep(POLL_SECONDS)
 

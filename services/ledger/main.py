@@ -18,13 +18,14 @@ from services.common.runtime.migrate import migrate as apply_migrations
 from services.common.runtime.relay import Relay
 from services.common.runtime.telemetry import Tracing, open_metrics, open_tracing
 from services.ledger.api.servicer import LedgerServicer, ledger_registration
+from services.ledger.codec import points_events, wallet_events
 from services.ledger.codec.chart import load_chart
 from services.ledger.config import Settings
 from services.ledger.domain.batch import Result, Unit
 from services.ledger.domain.chart import Chart
 from services.ledger.domain.transaction import TransactionCommand
 from services.ledger.events import topics
-from services.ledger.events.on_loyalty import BookLoyalty
+from services.ledger.events.book_events import BookEvents, Parse
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.store.outbox import JournalFacts
 from services.ledger.usecases.commit_batch import CommitBatch
@@ -54,7 +55,11 @@ async def serve(settings: Settings) -> int:
         engine = GroupCommit[Unit, Result](
             commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
         )
-        consumer = _consumer(settings, engine, chart, tracing)
+        consumer = partial(_consumer, settings, engine, chart, tracing)
+        loyalty = consumer(topics.LOYALTY, topics.LOYALTY_GROUP, parse=points_events.parse_event)
+        checkouts = consumer(
+            topics.CHECKOUTS, topics.CHECKOUTS_GROUP, parse=wallet_events.parse_event
+        )
         sweep = SweepHolds(
             db, engine, clock, shard_id=shard_id, idle_seconds=settings.sweep_idle_seconds
         )
@@ -68,7 +73,8 @@ async def serve(settings: Settings) -> int:
             tracing=tracing,
         )
         loops = [
-            Loop("consumer", consumer.run),
+            Loop("loyalty", loyalty.run),
+            Loop("checkouts", checkouts.run),
             Loop("sweep", sweep.run),
             Loop("commits", engine.run, engine.stop),
             Loop("relay", relay.run),
@@ -93,14 +99,21 @@ def _on_commit(facts: JournalFacts, relay: Relay, units: int) -> None:
     relay.wake()
 
 
-def _consumer(
-    settings: Settings, engine: GroupCommit[Unit, Result], chart: Chart, tracing: Tracing
-) -> Consumer[TransactionCommand]:
-    booking = BookLoyalty(engine, chart)
+def _consumer(  # noqa: PLR0917 -- the parts of the process, then what is consumed
+    settings: Settings,
+    engine: GroupCommit[Unit, Result],
+    chart: Chart,
+    tracing: Tracing,
+    topic: str,
+    group_id: str,
+    *,
+    parse: Parse,
+) -> Consumer[tuple[TransactionCommand, ...]]:
+    booking = BookEvents(engine, chart, parse=parse)
     return Consumer(
         settings.kafka,
-        topics=[topics.LOYALTY],
-        group_id=topics.CONSUMER_GROUP,
+        topics=[topic],
+        group_id=group_id,
         parse=booking.parse,
         handle=booking.handle,
         batch_max=settings.batch_max,

@@ -14,6 +14,7 @@ from services.ledger.domain.chart import (
     Chart,
     LoyaltyAccounts,
     VatLine,
+    WalletAccounts,
 )
 
 _GL_CODE: Final = re.compile(r"[0-9]{6}")
@@ -68,6 +69,7 @@ def _read(data: Mapping[str, Any]) -> Chart:
         loyalty={
             str(currency): LoyaltyAccounts(**row) for currency, row in data["loyalty"].items()
         },
+        wallet=WalletAccounts(**data["wallet"]),
     )
 
 
@@ -119,3 +121,5 @@ def _named_accounts(chart: Chart) -> Iterator[tuple[str, str]]:
     for loyalty in chart.loyalty.values():
         for name in (loyalty.issued, loyalty.spent, loyalty.expired, loyalty.of_member("0")):
             yield name, loyalty.asset
+    for name in (chart.wallet.card, chart.wallet.clearing, chart.wallet.prepaid_of("0")):
+        yield name, "EUR"

@@ -11,7 +11,7 @@ from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2
 from services.ledger.domain.expiry import OWN_ID_VERSION
 from services.ledger.domain.expiry import PURPOSE as EXPIRY_PURPOSE
 from services.ledger.domain.journal import hash_command
-from services.ledger.domain.posting_rules import EVENT_PURPOSES
+from services.ledger.domain.posting_events import EVENT_PURPOSES
 from services.ledger.domain.transaction import (
     Basis,
     InvalidCommand,

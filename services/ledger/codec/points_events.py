@@ -1,34 +1,31 @@
 """Events of the points service -> what the posting rules read. Facts that the books never look at give None."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
-
-from google.protobuf.message import DecodeError
 
 from cagnotte.common.v1 import event_pb2, money_pb2
 from cagnotte.points.v1 import events_pb2, points_pb2
 from services.ledger.codec.commands import parse_time
-from services.ledger.domain.posting_rules import (
+from services.ledger.codec.event_parts import (
+    Readers,
+    read_event,
+    read_sales,
+    tender_name,
+    ticket_text,
+)
+from services.ledger.domain.posting_events import (
     EARNED,
     EXPIRED,
     SPENT,
     BookableEvent,
-    EventNotBookable,
     Tender,
     TicketRecorded,
     ValueMoved,
-    VatSales,
+    ValueReversed,
 )
 
-_TENDER_PREFIX: Final = "TENDER_KIND_"
 _CURRENCY_PREFIX: Final = "LOYALTY_CURRENCY_"
-
-
-class EventUnreadable(EventNotBookable):
-    """The bytes are no event of this type, or a field that the books need is malformed."""
-
-    reason = "EVENT_UNREADABLE"
 
 
 def parse_event(type_name: str, payload: bytes) -> BookableEvent | None:
@@ -37,25 +34,13 @@ def parse_event(type_name: str, payload: bytes) -> BookableEvent | None:
     Raises:
         EventUnreadable: the payload is not what the name says.
     """
-    reader = _READERS.get(type_name)
-    if reader is None:
-        return None
-    message_type, read = reader
-    try:
-        return read(message_type.FromString(payload))
-    except (DecodeError, ValueError, OverflowError) as error:
-        raise EventUnreadable(f"The event cannot be read: {error}", type=type_name) from error
+    return read_event(_READERS, type_name, payload)
 
 
 def parse_fact(event_type: int, payload: bytes) -> BookableEvent | None:
     """Parse a fact of the points journal by its ``EventType`` number."""
     type_name = _TYPE_NAMES.get(event_type)
     return parse_event(type_name, payload) if type_name else None
-
-
-def ticket_text(key: points_pb2.TicketKey) -> str:
-    """Write a ticket's key in one line, as references do: store/day/till/sequence."""
-    return f"{key.store_id}/{key.business_date}/{key.till_id}/{key.sequence}"
 
 
 def _read_ticket(message: events_pb2.TicketRecorded) -> BookableEvent:
@@ -68,15 +53,9 @@ def _read_ticket(message: events_pb2.TicketRecorded) -> BookableEvent:
         is_training=message.key.kind == points_pb2.TICKET_KIND_TRAINING,
         checkout_id=message.checkout_id,
         currency_code=message.currency_code,
-        sales=tuple(
-            VatSales(line.vat_rate_bp, line.sales_minor) for line in message.sales_by_vat_rate
-        ),
+        sales=read_sales(message.sales_by_vat_rate),
         tenders=tuple(
-            Tender(
-                points_pb2.TenderKind.Name(tender.kind).removeprefix(_TENDER_PREFIX),
-                tender.amount_minor,
-            )
-            for tender in message.tenders
+            Tender(tender_name(tender.kind), tender.amount_minor) for tender in message.tenders
         ),
     )
 
@@ -133,15 +112,30 @@ def _read_expired(message: events_pb2.ValueExpired) -> BookableEvent:
     )
 
 
-_READERS: Final[Mapping[str, tuple[Any, Callable[[Any], BookableEvent]]]] = {
+def _read_reversed(message: events_pb2.ValueReversed) -> BookableEvent | None:
+    if not message.member_id:
+        return None
+    return ValueReversed(
+        event_id=UUID(message.metadata.event_id),
+        occur_time=parse_time(message.metadata.occur_time),
+        reference=ticket_text(message.key),
+        member_id=UUID(message.member_id),
+        restored=tuple((_currency(lot.currency), lot.quantity) for lot in message.restored),
+        taken=tuple((_currency(lot.currency), lot.quantity) for lot in message.taken),
+    )
+
+
+_READERS: Final[Readers] = {
     "cagnotte.points.v1.TicketRecorded": (events_pb2.TicketRecorded, _read_ticket),
     "cagnotte.points.v1.ValueEarned": (events_pb2.ValueEarned, _read_earned),
     "cagnotte.points.v1.ValueSpent": (events_pb2.ValueSpent, _read_spent),
     "cagnotte.points.v1.ValueExpired": (events_pb2.ValueExpired, _read_expired),
+    "cagnotte.points.v1.ValueReversed": (events_pb2.ValueReversed, _read_reversed),
 }
 _TYPE_NAMES: Final[Mapping[int, str]] = {
     events_pb2.EVENT_TYPE_TICKET_RECORDED: "cagnotte.points.v1.TicketRecorded",
     events_pb2.EVENT_TYPE_VALUE_EARNED: "cagnotte.points.v1.ValueEarned",
     events_pb2.EVENT_TYPE_VALUE_SPENT: "cagnotte.points.v1.ValueSpent",
     events_pb2.EVENT_TYPE_VALUE_EXPIRED: "cagnotte.points.v1.ValueExpired",
+    events_pb2.EVENT_TYPE_VALUE_REVERSED: "cagnotte.points.v1.ValueReversed",
 }

@@ -64,12 +64,28 @@ class LoyaltyAccounts:
 
 
 @dataclass(frozen=True, slots=True)
+class WalletAccounts:
+    """Where what is paid by phone goes. ``prepaid`` is a path with ``{customer}``.
+
+    ``clearing`` takes what prepaid holds give and sales use up: it is zero when every settlement met its hold.
+    """
+
+    card: str
+    prepaid: str
+    clearing: str
+
+    def prepaid_of(self, customer_id: object) -> str:
+        """Name the account of one customer's prepaid balance."""
+        return self.prepaid.format(customer=customer_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """A chart of accounts.
 
     ``labels`` names each GL account by its code; ``vat_lines`` is by rate in basis points; ``tenders`` gives each kind
     of tender the path of its account, with ``{store}``; ``reductions`` are the kinds that lower the price instead, into
-    ``reduction_account``; ``loyalty`` is by currency (``POINTS``, ``KITTY``).
+    ``reduction_account``; ``loyalty`` is by currency (``POINTS``, ``KITTY``); ``wallet`` is for what phones pay.
     """
 
     labels: Mapping[str, str]
@@ -79,6 +95,7 @@ class Chart:
     reductions: frozenset[str]
     reduction_account: str
     loyalty: Mapping[str, LoyaltyAccounts]
+    wallet: WalletAccounts
 
     def spec_for(self, name: str) -> AccountSpec | None:
         """Describe the account that a name opens by itself, or None when no pattern fits."""

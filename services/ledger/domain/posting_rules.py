@@ -1,144 +1,98 @@
-"""Posting rules: which transaction each event of the other services becomes.
+"""Posting rules: which transactions each event of the other services becomes.
 
-Written to be read by an accountant. Each rule is a pure function from an event and the chart of accounts to one
-balanced transaction, or None when there is nothing to book. The transaction's id is the event's id, so an event that is
-delivered twice is booked once.
+Written to be read by an accountant. Each rule is a pure function from an event and the chart of accounts to balanced
+transactions, none when there is nothing to book. A transaction's id is the event's id, or derived from it, so an event
+that is delivered twice is booked once.
 
-==================  ==============================  ======================================
-event               debit                           credit
-==================  ==============================  ======================================
-TicketRecorded      each tender's account           707x net sales and 44571x VAT, by rate
+==================  ==================================  ==========================================
+event               debit                               credit
+==================  ==================================  ==========================================
+TicketRecorded      each tender's account               707x net sales and 44571x VAT, by rate
 (tender: kitty)     709700 reduction less its VAT
-ValueEarned         loyalty/<currency>/issued       loyalty/<currency>/members/<member>
-ValueSpent          loyalty/<currency>/members/…    loyalty/<currency>/spent
-ValueExpired        loyalty/<currency>/members/…    loyalty/<currency>/expired
-==================  ==============================  ======================================
+ValueEarned         loyalty/<currency>/issued           loyalty/<currency>/members/<member>
+ValueSpent          loyalty/<currency>/members/...      loyalty/<currency>/spent
+ValueExpired        loyalty/<currency>/members/...      loyalty/<currency>/expired
+ValueReversed       loyalty/<currency>/spent            loyalty/<currency>/members/... (given back)
+                    loyalty/<currency>/members/...      loyalty/<currency>/issued (taken back)
+CheckoutSettled     wallet/<customer>/prepaid           checkout/clearing (posts the hold)
+                    card, clearing, coupons, 709700     707x net sales and 44571x VAT, by rate
+CheckoutRefunded    707x net sales and 44571x VAT       card, wallet/<customer>/prepaid, coupons, 709700
+TopUpSettled        card (gl/511500/wallet)             wallet/<customer>/prepaid
+==================  ==================================  ==========================================
+
+The last three stand in ``posting_rules_checkout``; a sale's arithmetic, the same for tickets and checkouts, in
+``posting_draft``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar, Final
-from uuid import UUID
+from typing import assert_never
 
-from services.common.kernel.errors import InvalidArgument
-from services.common.kernel.money import allocate, vat_of_gross
 from services.ledger.domain.chart import Chart, LoyaltyAccounts
-from services.ledger.domain.journal import hash_command
-from services.ledger.domain.transaction import Basis, Kind, Leg, TransactionCommand
-
-EUR: Final = "EUR"
-
-SALE: Final = "sale"
-EARNED: Final = "loyalty-earned"
-SPENT: Final = "loyalty-spent"
-EXPIRED: Final = "loyalty-expired"
-
-EVENT_PURPOSES: Final = frozenset({SALE, EARNED, SPENT, EXPIRED})
-"""Purposes that only these rules may use: what stands under them was booked from an event."""
-
-
-class EventNotBookable(InvalidArgument):
-    """The chart has no place for the event, or its sums disagree. It goes to the dead letters, with the reason."""
-
-    reason: ClassVar[str] = "EVENT_NOT_BOOKABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class VatSales:
-    """Sales of a ticket at one VAT rate (basis points), in cents, VAT included."""
-
-    rate_bp: int
-    sales_minor: int
+from services.ledger.domain.posting_draft import Draft, book_goods, check_euros, check_sums
+from services.ledger.domain.posting_events import (
+    EARNED,
+    EXPIRED,
+    REVERSED,
+    SALE,
+    SPENT,
+    BookableEvent,
+    CheckoutRefunded,
+    CheckoutSettled,
+    EventNotBookable,
+    Tender,
+    TicketRecorded,
+    TopUpSettled,
+    ValueMoved,
+    ValueReversed,
+)
+from services.ledger.domain.posting_rules_checkout import book_checkout, book_refund, book_top_up
+from services.ledger.domain.transaction import TransactionCommand
 
 
-@dataclass(frozen=True, slots=True)
-class Tender:
-    """What a ticket was paid with, in cents. ``kind`` is the proto's name, for example ``CASH``."""
+def expected_transactions(event: BookableEvent, chart: Chart) -> tuple[TransactionCommand, ...]:
+    """Give the transactions that an event must become, in the order in which they are booked.
 
-    kind: str
-    amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class TicketRecorded:
-    """A till's ticket as the books need it. ``ticket`` is its key in one line."""
-
-    event_id: UUID
-    occur_time: datetime
-    ticket: str
-    store_id: str
-    is_training: bool
-    checkout_id: str
-    currency_code: str
-    sales: tuple[VatSales, ...]
-    tenders: tuple[Tender, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ValueMoved:
-    """Value that a member earned, spent or lost.
-
-    ``purpose`` is EARNED, SPENT or EXPIRED; ``quantities`` gives the loyalty currency's name and a positive quantity,
-    one for each lot or one for all.
+    Raises:
+        EventNotBookable: the chart has no place for the event, or its sums disagree.
     """
-
-    event_id: UUID
-    occur_time: datetime
-    purpose: str
-    reference: str
-    member_id: UUID
-    quantities: tuple[tuple[str, int], ...]
+    return tuple(command for command in _book(event, chart) if command is not None)
 
 
-BookableEvent = TicketRecorded | ValueMoved
-
-
-def expected_transaction(event: BookableEvent, chart: Chart) -> TransactionCommand | None:
-    """Give the one transaction that an event must become, or None when it books nothing."""
-    return (
-        book_ticket(event, chart) if isinstance(event, TicketRecorded) else book_value(event, chart)
-    )
+def _book(event: BookableEvent, chart: Chart) -> tuple[TransactionCommand | None, ...]:
+    match event:
+        case TicketRecorded():
+            return (book_ticket(event, chart),)
+        case ValueMoved():
+            return (book_value(event, chart),)
+        case ValueReversed():
+            return (book_reversal(event, chart),)
+        case CheckoutSettled():
+            return book_checkout(event, chart)
+        case CheckoutRefunded():
+            return (book_refund(event, chart),)
+        case TopUpSettled():
+            return (book_top_up(event, chart),)
+        case _:
+            assert_never(event)
 
 
 def book_ticket(event: TicketRecorded, chart: Chart) -> TransactionCommand | None:
     """Book a sale paid at the till: the tenders on the left, net sales and VAT by rate on the right.
 
     Nothing is booked for a ticket that names a checkout (the checkout books the sale), for a training ticket, and for a
-    ticket whose amounts are all zero. VAT is computed once per ticket and rate on the price that is left after loyalty
-    reductions, which the last account takes less their VAT.
+    ticket whose amounts are all zero.
     """
     if event.checkout_id or event.is_training:
         return None
-    if event.currency_code != EUR:
-        raise EventNotBookable("The books are in euros.", currency_code=event.currency_code)
-    _check_sums(event)
-    reduction = sum(t.amount_minor for t in event.tenders if t.kind in chart.reductions)
-    amounts: dict[str, int] = {}
+    check_euros(event.currency_code)
+    check_sums(event.sales, event.tenders)
+    draft = Draft()
     for tender in event.tenders:
         if tender.kind not in chart.reductions:
-            _debit(amounts, _tender_account(tender, event.store_id, chart), tender.amount_minor)
-    if reduction:
-        vat_relief = sum(
-            vat_of_gross(sales.sales_minor, sales.rate_bp)
-            - vat_of_gross(sales.sales_minor - share, sales.rate_bp)
-            for sales, share in _shares(reduction, event.sales)
-        )
-        _debit(amounts, chart.reduction_account, reduction - vat_relief)
-    for sales, share in _shares(reduction, event.sales):
-        line = chart.vat_lines.get(sales.rate_bp)
-        if line is None:
-            raise EventNotBookable("The chart has no such VAT rate.", rate_bp=sales.rate_bp)
-        _credit(
-            amounts,
-            line.sales_account,
-            sales.sales_minor - vat_of_gross(sales.sales_minor, sales.rate_bp),
-        )
-        if line.vat_account is not None:
-            _credit(
-                amounts, line.vat_account, vat_of_gross(sales.sales_minor - share, sales.rate_bp)
-            )
-    return _transaction(event.event_id, event.occur_time, SALE, event.ticket, {EUR: amounts})
+            draft.debit(_tender_account(tender, event.store_id, chart), tender.amount_minor)
+    book_goods(draft, event.sales, event.tenders, chart)
+    return draft.close(
+        event.event_id, occur_time=event.occur_time, purpose=SALE, reference=event.ticket
+    )
 
 
 def book_value(event: ValueMoved, chart: Chart) -> TransactionCommand | None:
@@ -146,16 +100,44 @@ def book_value(event: ValueMoved, chart: Chart) -> TransactionCommand | None:
 
     Quantities are no euros: they are units of their own assets and never mix with euro postings.
     """
-    amounts: dict[str, dict[str, int]] = {}
+    draft = Draft()
     for currency, quantity in event.quantities:
-        accounts = chart.loyalty.get(currency)
-        if accounts is None:
-            raise EventNotBookable("The chart has no such loyalty currency.", currency=currency)
-        of_asset = amounts.setdefault(accounts.asset, {})
+        accounts = _loyalty_accounts(currency, chart)
         debit, credit = _loyalty_sides(event, accounts)
-        _debit(of_asset, debit, quantity)
-        _credit(of_asset, credit, quantity)
-    return _transaction(event.event_id, event.occur_time, event.purpose, event.reference, amounts)
+        draft.debit(debit, quantity, asset=accounts.asset)
+        draft.credit(credit, quantity, asset=accounts.asset)
+    return draft.close(
+        event.event_id,
+        occur_time=event.occur_time,
+        purpose=event.purpose,
+        reference=event.reference,
+    )
+
+
+def book_reversal(event: ValueReversed, chart: Chart) -> TransactionCommand | None:
+    """Give back what was spent on a purchase, and take back what it earned.
+
+    The member's account gets both at once, so that what is taken may come out of what is given.
+    """
+    draft = Draft()
+    for currency, quantity in event.restored:
+        accounts = _loyalty_accounts(currency, chart)
+        draft.debit(accounts.spent, quantity, asset=accounts.asset)
+        draft.credit(accounts.of_member(event.member_id), quantity, asset=accounts.asset)
+    for currency, quantity in event.taken:
+        accounts = _loyalty_accounts(currency, chart)
+        draft.debit(accounts.of_member(event.member_id), quantity, asset=accounts.asset)
+        draft.credit(accounts.issued, quantity, asset=accounts.asset)
+    return draft.close(
+        event.event_id, occur_time=event.occur_time, purpose=REVERSED, reference=event.reference
+    )
+
+
+def _loyalty_accounts(currency: str, chart: Chart) -> LoyaltyAccounts:
+    accounts = chart.loyalty.get(currency)
+    if accounts is None:
+        raise EventNotBookable("The chart has no such loyalty currency.", currency=currency)
+    return accounts
 
 
 def _loyalty_sides(event: ValueMoved, accounts: LoyaltyAccounts) -> tuple[str, str]:
@@ -169,69 +151,8 @@ def _loyalty_sides(event: ValueMoved, accounts: LoyaltyAccounts) -> tuple[str, s
     return member, accounts.expired
 
 
-def _check_sums(event: TicketRecorded) -> None:
-    sold = sum(sales.sales_minor for sales in event.sales)
-    paid = sum(tender.amount_minor for tender in event.tenders)
-    if sold != paid:
-        raise EventNotBookable("The tenders differ from the sales.", sold=sold, paid=paid)
-
-
 def _tender_account(tender: Tender, store_id: str, chart: Chart) -> str:
     path = chart.tenders.get(tender.kind)
     if path is None:
         raise EventNotBookable("The chart has no such tender.", tender=tender.kind)
     return path.format(store=store_id)
-
-
-def _shares(reduction: int, sales: Sequence[VatSales]) -> Iterable[tuple[VatSales, int]]:
-    """Spread a reduction over the rates in proportion to their sales; the shares sum to it."""
-    if not reduction:
-        return [(line, 0) for line in sales]
-    return zip(sales, allocate(reduction, [line.sales_minor for line in sales]), strict=True)
-
-
-def _debit(amounts: dict[str, int], account: str, amount: int) -> None:
-    amounts[account] = amounts.get(account, 0) - amount
-
-
-def _credit(amounts: dict[str, int], account: str, amount: int) -> None:
-    amounts[account] = amounts.get(account, 0) + amount
-
-
-def _transaction(
-    event_id: UUID,
-    occur_time: datetime,
-    purpose: str,
-    reference: str,
-    amounts: Mapping[str, Mapping[str, int]],
-) -> TransactionCommand | None:
-    """Make the command, one leg an account; None when no amount is left."""
-    legs = tuple(
-        Leg(account, amount, asset)
-        for asset, of_asset in amounts.items()
-        for account, amount in of_asset.items()
-        if amount
-    )
-    if not legs:
-        return None
-    return TransactionCommand(
-        transaction_id=event_id,
-        kind=Kind.POSTED,
-        legs=legs,
-        effective_time=occur_time,
-        basis=Basis.COMMON,
-        purpose=purpose,
-        reference=reference,
-        target_id=None,
-        expire_time=None,
-        request_hash=hash_command(
-            kind=Kind.POSTED,
-            legs=legs,
-            effective_time=occur_time,
-            basis=Basis.COMMON,
-            purpose=purpose,
-            reference=reference,
-            target_id=None,
-            expire_time=None,
-        ),
-    )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cagnotte.points.v1 import points_pb2, points_service_pb2
 from deploy.programmes import load_publish_request, read_programme
-from services.auditor.booking import BOOKABLE_TYPES, BookableFact, Booking
+from services.auditor.booking import POINTS, BookableFact, Booking
 from services.common.kernel.ids import derive_id, new_uuid7
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.database import Database
@@ -217,15 +217,14 @@ def ledger_writer(db: Database, clock: ManualClock) -> CommitTransactions:
 
 async def book_facts(stack: Stack, clock: ManualClock) -> None:
     """Book the facts of points that are not booked yet, as the ledger's consumer does."""
-    booking = Booking(load_chart(None))
+    booking = Booking(load_chart(None), POINTS)
     async with stack.points.open_as_owner() as conn:
         rows = await conn.fetch(
             "SELECT event_id, event_type, seq, payload FROM fact"
             " WHERE event_type = ANY($1) ORDER BY seq",
-            list(BOOKABLE_TYPES),
+            list(POINTS.types),
         )
-    expected = [booking.expected(BookableFact(*row)) for row in rows]
-    commands = [command for command in expected if command]
+    commands = [command for row in rows for command in booking.expected(BookableFact(*row))]
     async with stack.ledger.open() as db:
         commit = ledger_writer(db, clock)
         for place in range(0, len(commands), 3):

@@ -14,7 +14,7 @@ from services.common.kernel.ids import new_uuid7
 from services.common.runtime.journal import Fact, append_facts, lock_head
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import Postgres
-from services.ledger.domain.posting_rules import SALE
+from services.ledger.domain.posting_events import SALE
 from services.ledger.domain.transaction import Kind
 from services.ledger.store.journal import read_fact_bytes
 from tests.integration.auditor.history import (

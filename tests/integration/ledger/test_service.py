@@ -23,6 +23,7 @@ from cagnotte.ledger.v1 import events_pb2 as ledger_events
 from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
 from cagnotte.ledger.v1 import ledger_service_pb2 as pb
 from cagnotte.points.v1 import events_pb2, points_pb2
+from cagnotte.wallet.v1 import events_pb2 as wallet_events
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.config import CallerKind
 from services.common.runtime.dev_keys import open_dev_keys
@@ -31,11 +32,12 @@ from services.common.runtime.kafka_events import Message, render_headers
 from services.common.runtime.kafka_producer import open_producer
 from services.common.testing.kafka import Broker, start_broker
 from services.common.testing.postgres import TestDatabase, free_port
-from services.ledger.events.topics import JOURNAL, LOYALTY
+from services.ledger.events.topics import CHECKOUTS, JOURNAL, LOYALTY
 
 START = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
 BANK, SALES, ALICE = "gl/512100", "gl/707100", "wallet/alice/prepaid"
-MEMBER = UUID(int=9)
+MEMBER, CUSTOMER = UUID(int=9), UUID(int=10)
+PREPAID = f"wallet/{CUSTOMER}/prepaid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,10 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float
             await asyncio.sleep(0.05)
 
 
-async def deliver(broker: Broker, *events: tuple[ProtoMessage, UUID]) -> None:
-    """Publish events as the points service would."""
+async def deliver(broker: Broker, *events: tuple[ProtoMessage, UUID], topic: str = LOYALTY) -> None:
+    """Publish events as the service that owns them would."""
     async with open_producer(broker.settings()) as producer:
-        await producer.partitions(LOYALTY)
+        await producer.partitions(topic)
         messages = []
         for seq, (event, event_id) in enumerate(events, 1):
             headers = render_headers(
@@ -140,7 +142,7 @@ async def deliver(broker: Broker, *events: tuple[ProtoMessage, UUID]) -> None:
                 traceparent="",
             )
             messages.append((0, Message(b"m", event.SerializeToString(), headers)))
-        await producer.publish(LOYALTY, messages)
+        await producer.publish(topic, messages)
 
 
 def metadata(event_id: UUID) -> event_pb2.EventMetadata:
@@ -176,6 +178,41 @@ def earned(event_id: UUID) -> events_pb2.ValueEarned:
         currency=money_pb2.LOYALTY_CURRENCY_POINTS, quantity=21, lot_id=str(new_uuid7())
     )
     return events_pb2.ValueEarned(metadata=metadata(event_id), member_id=str(MEMBER), awards=[lot])
+
+
+def topped_up(event_id: UUID, *, amount: int) -> wallet_events.TopUpSettled:
+    """Make a top-up of the customer's prepaid balance."""
+    return wallet_events.TopUpSettled(
+        metadata=metadata(event_id),
+        top_up_id=str(new_uuid7()),
+        customer_id=str(CUSTOMER),
+        amount_minor=amount,
+        currency_code="EUR",
+    )
+
+
+def settled(event_id: UUID, *, prepaid: UUID) -> wallet_events.CheckoutSettled:
+    """Make the settlement of 21.10 at 5.5 %: 10.00 from the prepaid balance, the rest by card."""
+    card = points_pb2.TENDER_KIND_CARD
+    return wallet_events.CheckoutSettled(
+        metadata=metadata(event_id),
+        checkout_id=str(new_uuid7()),
+        customer_id=str(CUSTOMER),
+        ticket=points_pb2.Ticket(
+            key=points_pb2.TicketKey(
+                store_id="0330", business_date="2017-03-01", till_id="07", sequence=2
+            ),
+            currency_code="EUR",
+            total_minor=2110,
+        ),
+        sales_by_vat_rate=[events_pb2.VatSales(vat_rate_bp=550, sales_minor=2110)],
+        tenders=[
+            wallet_events.SettledTender(
+                leg_id=str(prepaid), kind=points_pb2.TENDER_KIND_PREPAID, amount_minor=1000
+            ),
+            wallet_events.SettledTender(leg_id=str(new_uuid7()), kind=card, amount_minor=1110),
+        ],
+    )
 
 
 async def trial_balance(service: Service) -> dict[str, int]:
@@ -303,6 +340,48 @@ class TestKafka:
             str(unknown_rate),
             str(garbage),
         }
+
+    async def test_books_what_is_paid_by_phone_once(self, service: Service) -> None:
+        """A top-up, then a checkout that posts its prepaid hold; one whose hold is gone leaves the clearing open."""
+        top_up, sale, without_hold = (new_uuid7() for _ in range(3))
+        await deliver(service.broker, (topped_up(top_up, amount=5000), top_up), topic=CHECKOUTS)
+
+        async def balance(name: str) -> int:
+            return (await trial_balance(service)).get(name, 0)
+
+        async def topped() -> bool:
+            return await balance("467100") == 5000
+
+        await eventually(topped)
+        hold = ledger_pb2.TransactionCommand(
+            transaction_id=str(new_uuid7()),
+            purpose="checkout-hold",
+            hold=ledger_pb2.Hold(
+                legs=[leg(PREPAID, -1000), leg("checkout/clearing", 1000)],
+                expire_time=timestamp(START + timedelta(days=7)),
+            ),
+        )
+        await service.ledger.PostTransaction(pb.PostTransactionRequest(transaction=hold))
+        events = [
+            (settled(sale, prepaid=UUID(hold.transaction_id)), sale),
+            (settled(without_hold, prepaid=new_uuid7()), without_hold),
+        ]
+        await deliver(service.broker, *events, *events, topic=CHECKOUTS)
+
+        async def booked() -> bool:
+            return await balance("707100") == 4000
+
+        await eventually(booked)
+
+        assert await trial_balance(service) == {
+            "511500": -5000 - 2220,
+            "467100": 4000,
+            "467900": -1000,
+            "707100": 4000,
+            "445711": 220,
+        }
+        totals = await service.finance.GetJournalTotals(pb.GetJournalTotalsRequest())
+        assert (totals.transactions, totals.refusals) == (5, 1)
 
     async def test_publishes_what_it_accepts(self, service: Service) -> None:
         """Every accepted transaction leaves in the journal's order; refusals stay at home."""

@@ -20,6 +20,9 @@ class TestDelivered:
             ("gl/999999", None),
             ("gl/530000/stores", None),
             ("wallet/x", None),
+            ("wallet/x/prepaid", ("EUR", 0, "467100")),
+            ("checkout/clearing", ("EUR", None, "467900")),
+            ("gl/511500/wallet", ("EUR", None, "511500")),
         ],
     )
     def test_opens_by_pattern(self, name: str, spec: tuple[str, int | None, str] | None) -> None:
@@ -41,6 +44,8 @@ class TestMistakes:
             ('{rate_bp: 550, sales: "gl/707100", vat: "gl/445711"}', "{rate_bp: 550}"),
             ('vat: "gl/445711"', "vat: null"),
             ("gl_accounts:", "gl_accounts"),
+            ('clearing: "checkout/clearing"', 'clearing: "checkout/cleaning"'),
+            ('card: "gl/511500/wallet"', 'cards: "gl/511500/wallet"'),
         ],
     )
     def test_is_refused(self, right: str, wrong: str) -> None:
