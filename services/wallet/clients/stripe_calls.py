@@ -1,0 +1,242 @@
+"""The requests of the official SDK that the wallet makes, one function each, with our keys and parameters.
+
+They raise ``stripe.StripeError`` and nothing else. A key is made of the leg, the operation
+and the try, so that a repetition by whatever process carries the same one; the parameters
+under a key never change, since the provider refuses that.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import stripe
+
+from services.wallet.clients.provider import CardCall, EnrolledCard, Enrolment, ProviderEvent
+from services.wallet.clients.stripe_objects import (
+    BURNT_KEY,
+    LEG_KEY,
+    PAYMENT_KEY,
+    Intent,
+    Malformed,
+    Refunding,
+    read_enrolled_card,
+    read_event,
+    read_intent,
+    read_list,
+    read_reference,
+    read_refund,
+    read_secret,
+)
+
+PAGE_MAX: Final = 100
+"""Items on a page of a list, as many as the provider gives."""
+
+_PAGES_MAX: Final = 20
+
+_EVENT_TYPES: Final = (
+    "charge.refunded",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.succeeded",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
+)
+"""The kinds of events that tell of a payment of ours; an account has many more."""
+
+T = TypeVar("T")
+
+
+class StripeCalls:
+    """The SDK's client, asked for what the wallet needs."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        """Take a client whose transport bounds every request."""
+        self._v1 = client.v1
+
+    async def create_intent(self, call: CardCall) -> Intent:
+        """Create and confirm a payment in one request; its amount is reserved, not taken."""
+        return await _taken(
+            self._v1.payment_intents.create_async(
+                {
+                    "amount": call.amount_minor,
+                    "currency": call.currency_code.lower(),
+                    "customer": call.provider_customer,
+                    "payment_method": call.provider_method,
+                    "allowed_payment_method_types": ["card"],
+                    "capture_method": "manual",
+                    "confirm": True,
+                    "metadata": _metadata(call),
+                },
+                {"idempotency_key": _key(call, "authorize")},
+            ),
+            read_intent,
+        )
+
+    async def create_burnt_intent(self, call: CardCall) -> Intent:
+        """Use up the key of ``create_intent``: a payment without a card, which nobody can confirm."""
+        return await _taken(
+            self._v1.payment_intents.create_async(
+                {
+                    "amount": call.amount_minor,
+                    "currency": call.currency_code.lower(),
+                    "allowed_payment_method_types": ["card"],
+                    "capture_method": "manual",
+                    "metadata": {**_metadata(call), BURNT_KEY: "true"},
+                },
+                {"idempotency_key": _key(call, "authorize")},
+            ),
+            read_intent,
+        )
+
+    async def read_intent(self, reference: str) -> Intent:
+        """Read a payment."""
+        return await _taken(self._v1.payment_intents.retrieve_async(reference), read_intent)
+
+    async def find_intent(self, call: CardCall) -> Intent | None:
+        """Find the payment of a leg among those of its shopper, newest first.
+
+        Lists show at once what was created; the provider's search does not.
+
+        Raises:
+            Malformed: the list is longer than can be read, so that nothing found says nothing.
+        """
+        params: Any = {"customer": call.provider_customer, "limit": PAGE_MAX}
+        for _ in range(_PAGES_MAX):
+            page = await _taken(self._v1.payment_intents.list_async(params), read_list)
+            intents = [read_intent(item) for item in page]
+            for intent in intents:
+                if intent.leg == str(call.leg_id):
+                    return intent
+            if len(intents) < PAGE_MAX:
+                return None
+            params = {**params, "starting_after": intents[-1].reference}
+        raise Malformed("list too long", code="list_too_long")
+
+    async def capture_intent(self, call: CardCall) -> Intent:
+        """Take the reserved amount."""
+        return await _taken(
+            self._v1.payment_intents.capture_async(
+                call.provider_reference,
+                {"amount_to_capture": call.amount_minor},
+                {"idempotency_key": _key(call, "capture")},
+            ),
+            read_intent,
+        )
+
+    async def cancel_intent(self, call: CardCall) -> Intent:
+        """Give the reserved amount free."""
+        return await _taken(
+            self._v1.payment_intents.cancel_async(
+                call.provider_reference, {}, {"idempotency_key": _key(call, "cancel")}
+            ),
+            read_intent,
+        )
+
+    async def abandon_intent(self, call: CardCall, reference: str) -> Intent:
+        """Cancel a payment of an authorization that reserved nothing."""
+        return await _taken(
+            self._v1.payment_intents.cancel_async(
+                reference, {}, {"idempotency_key": _key(call, "abandon")}
+            ),
+            read_intent,
+        )
+
+    async def create_refund(self, call: CardCall) -> Refunding:
+        """Give the captured amount back."""
+        return await _taken(
+            self._v1.refunds.create_async(
+                {
+                    "payment_intent": call.provider_reference,
+                    "amount": call.amount_minor,
+                    "metadata": _metadata(call),
+                },
+                {"idempotency_key": _key(call, "refund")},
+            ),
+            read_refund,
+        )
+
+    async def find_refund(self, call: CardCall) -> Refunding | None:
+        """Find the refund of a leg among those of its payment."""
+        page = await _taken(
+            self._v1.refunds.list_async(
+                {"payment_intent": call.provider_reference, "limit": PAGE_MAX}
+            ),
+            read_list,
+        )
+        refunds = [read_refund(item) for item in page]
+        return next((refund for refund in refunds if refund.leg == str(call.leg_id)), None)
+
+    async def create_customer(self, customer_id: UUID) -> str:
+        """Make the provider know a shopper, by our pseudonymous id alone."""
+        return await _taken(
+            self._v1.customers.create_async(
+                {"metadata": {"customer": str(customer_id)}},
+                {"idempotency_key": f"{customer_id}:customer"},
+            ),
+            read_reference,
+        )
+
+    async def create_enrolment(self, provider_customer: str, *, request_id: UUID) -> Enrolment:
+        """Begin an enrolment, for payments with the shopper present."""
+        return await _taken(
+            self._v1.setup_intents.create_async(
+                {
+                    "customer": provider_customer,
+                    "usage": "on_session",
+                    "allowed_payment_method_types": ["card"],
+                },
+                {"idempotency_key": f"{request_id}:enrolment:{provider_customer}"},
+            ),
+            lambda item: Enrolment(
+                provider_reference=read_reference(item), client_secret=read_secret(item)
+            ),
+        )
+
+    async def read_enrolment(self, reference: str) -> EnrolledCard | None:
+        """Read the card of an enrolment; None unless it succeeded."""
+        return await _taken(
+            self._v1.setup_intents.retrieve_async(reference, {"expand": ["payment_method"]}),
+            read_enrolled_card,
+        )
+
+    async def detach_method(self, provider_method: str) -> None:
+        """Take a method away from its shopper."""
+        await _taken(
+            self._v1.payment_methods.detach_async(
+                provider_method, {}, {"idempotency_key": f"{provider_method}:detach"}
+            ),
+            read_reference,
+        )
+
+    async def list_events(self, *, after: str) -> Sequence[ProviderEvent]:
+        """Read the next events after the one of this id, oldest first; for an empty id the latest."""
+        params: Any = {"limit": PAGE_MAX, "types": list(_EVENT_TYPES)}
+        if after:
+            params["ending_before"] = after
+        page = await _taken(self._v1.events.list_async(params), read_list)
+        return [read_event(item) for item in reversed(page)]
+
+
+def _key(call: CardCall, operation: str) -> str:
+    """Give the provider's idempotency key of an operation, the same at every repetition."""
+    return f"{call.leg_id}:{operation}:{call.try_number}"
+
+
+def _metadata(call: CardCall) -> dict[str, str]:
+    return {LEG_KEY: str(call.leg_id), PAYMENT_KEY: str(call.payment_id)}
+
+
+async def _taken(request: Awaitable[object], read: Callable[[object], T]) -> T:
+    """Await an answer and take it over.
+
+    The SDK takes the shape of an answer on trust and stumbles over another one in many
+    ways; all of them mean the same.
+    """
+    try:
+        return read(await request)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Malformed("not as documented", code="malformed") from error
