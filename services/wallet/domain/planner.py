@@ -1,0 +1,189 @@
+"""The tender planner: what each means pays of a basket, and what each line takes from each means.
+
+Deterministic, and free of rounding that anybody could win by: exact amounts are exact, shares sum both to the tenders
+and to the lines. It reserves nothing; the saga does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from services.common.kernel.errors import InvalidArgument
+from services.common.kernel.money import allocate
+from services.wallet.domain.basket import BasketLine
+from services.wallet.domain.shopper import Shopper, card_of
+from services.wallet.domain.tender import CardMeans, PlannedTender, TenderKind, TenderRequest
+
+POINTS_UNIT: Final = 100
+"""The value of points is set for a hundred of them, so that one point may be worth less than a cent."""
+
+
+class TendersInvalid(InvalidArgument):
+    """A kind twice, kitty together with points, or a method for what is no card."""
+
+    reason = "TENDERS_INVALID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funds:
+    """What a shopper can spend now, holds deducted."""
+
+    kitty_minor: int
+    points: int
+    prepaid_minor: int
+
+
+class Plan(NamedTuple):
+    """What each tender pays, in the order of the request; above 0, ``missing_minor`` forbids to pay so."""
+
+    due_minor: int
+    tenders: tuple[PlannedTender, ...]
+    missing_minor: int
+
+
+class LineShare(NamedTuple):
+    """What one line takes from one tender."""
+
+    line_number: int
+    kind: TenderKind
+    amount_minor: int
+
+
+def check_requests(requests: Sequence[TenderRequest]) -> None:
+    """Check what must hold in a set of tenders by itself.
+
+    Raises:
+        TendersInvalid: a kind twice, kitty together with points, or a method for what is no card.
+    """
+    faults: list[tuple[str, str]] = []
+    kinds = [request.kind for request in requests]
+    if len(set(kinds)) != len(kinds):
+        faults.append(("tenders", "have a kind twice"))
+    if TenderKind.KITTY in kinds and TenderKind.POINTS in kinds:
+        faults.append(("tenders", "have kitty together with points"))
+    for index, request in enumerate(requests):
+        if request.payment_method_id is not None and request.kind is not TenderKind.CARD:
+            faults.append((f"tenders[{index}].payment_method_id", "is for a card alone"))
+    if faults:
+        raise TendersInvalid("The tenders cannot be combined like this.", violations=faults)
+
+
+def all_means(shopper: Shopper | None) -> tuple[TenderRequest, ...]:
+    """Give what is asked for when the shopper names nothing: kitty, prepaid, then the default card."""
+    kinds = [TenderKind.KITTY, TenderKind.PREPAID]
+    if shopper is not None and shopper.methods:
+        kinds.append(TenderKind.CARD)
+    return tuple(TenderRequest(kind, 0, None) for kind in kinds)
+
+
+def plan_tenders(
+    requests: Sequence[TenderRequest],
+    *,
+    due_minor: int,
+    funds: Funds,
+    shopper: Shopper | None,
+    point_value_minor_per_100: int,
+) -> Plan:
+    """Plan what each means pays of ``due_minor``, in the order of the request.
+
+    A means without an amount pays as much as it has, up to what is left. One with an amount pays exactly that, up to
+    what is left; what it has not got is missing, and no other means steps in for it unasked. A means that has nothing
+    pays 0. Points are never taken above their worth: the amount they pay is rounded down, and the points to the fewest
+    that are worth it.
+
+    Raises:
+        TendersInvalid: see ``check_requests``.
+        PaymentMethodNotFound: the shopper has no such card.
+    """
+    check_requests(requests)
+    left = due_minor
+    short = 0
+    tenders: list[PlannedTender] = []
+    for request in requests:
+        wanted = min(request.amount_minor or left, left)
+        tender = _plan_one(
+            request, wanted, funds=funds, shopper=shopper, value=point_value_minor_per_100
+        )
+        if request.amount_minor:
+            short += wanted - tender.amount_minor
+            left -= wanted
+        else:
+            left -= tender.amount_minor
+        tenders.append(tender)
+    return Plan(due_minor, tuple(tenders), missing_minor=left + short)
+
+
+def _plan_one(
+    request: TenderRequest, wanted: int, *, funds: Funds, shopper: Shopper | None, value: int
+) -> PlannedTender:
+    match request.kind:
+        case TenderKind.CARD:
+            card = card_of(shopper, request.payment_method_id)
+            return _planned(request.kind, wanted, 0, available_minor=0, card=card)
+        case TenderKind.PREPAID:
+            available = max(funds.prepaid_minor, 0)
+            return _planned(request.kind, min(wanted, available), 0, available_minor=available)
+        case TenderKind.KITTY:
+            available = max(funds.kitty_minor, 0)
+            amount = min(wanted, available)
+            return _planned(request.kind, amount, amount, available_minor=available)
+        case TenderKind.POINTS:
+            available = worth_of(max(funds.points, 0), value)
+            amount, quantity = _points_for(min(wanted, available), value)
+            return _planned(request.kind, amount, quantity, available_minor=available)
+
+
+def _planned(
+    kind: TenderKind,
+    amount_minor: int,
+    quantity: int,
+    *,
+    available_minor: int,
+    card: CardMeans | None = None,
+) -> PlannedTender:
+    return PlannedTender(
+        kind=kind,
+        amount_minor=amount_minor,
+        quantity=quantity,
+        available_minor=available_minor,
+        card=card,
+    )
+
+
+def worth_of(points: int, value_minor_per_100: int) -> int:
+    """Give what points are worth in whole minor units, rounded down."""
+    return points * value_minor_per_100 // POINTS_UNIT
+
+
+def _points_for(amount_minor: int, value: int) -> tuple[int, int]:
+    """Give what points pay of an amount, and how many: the fewest that are worth it, and never worth more."""
+    if amount_minor == 0:
+        return 0, 0
+    quantity = -(-amount_minor * POINTS_UNIT // value)
+    if worth_of(quantity, value) > amount_minor:
+        quantity -= 1
+    return worth_of(quantity, value), quantity
+
+
+def share_by_line(
+    lines: Iterable[BasketLine], amounts: Iterable[tuple[TenderKind, int]]
+) -> tuple[LineShare, ...]:
+    """Give what each line takes from each tender; lines and tenders both sum up.
+
+    The tenders come in the order of their kinds, price reductions first, whatever order they were asked in; each is
+    shared by largest remainder over what the lines still have to pay. Whoever shares only the price reductions (points
+    does, to earn on the rest) gets the same. Shares of 0 are left out.
+    """
+    due = [(line.line_number, line.due_minor) for line in lines]
+    left = [due_minor for _, due_minor in due]
+    shares: list[LineShare] = []
+    for kind, amount_minor in sorted(amounts):
+        assert amount_minor <= sum(left), "tenders never pay more than the lines"
+        parts = allocate(amount_minor, left)
+        left = [rest - part for rest, part in zip(left, parts, strict=True)]
+        shares.extend(
+            LineShare(number, kind, part)
+            for (number, _), part in zip(due, parts, strict=True)
+            if part
+        )
+    return tuple(shares)
