@@ -37,7 +37,6 @@ from services.wallet.clients.stripe_outcomes import (
     refund_answer,
     repeated_answer,
 )
-from services.wallet.domain.leg import LegPhase
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version of the API whose answers the code was written for; a newer SDK does not change it."""
@@ -118,49 +117,48 @@ class StripeProvider:
     async def authorize(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
         try:
-            answer = await self._settled(call, await self._calls.create_intent(call))
+            return await self._settled(call, await self._calls.create_intent(call))
         except stripe.StripeError as error:
-            answer = first_answer(error)
-        return _noted("authorize", call, answer)
+            return first_answer(error)
 
     async def retry_authorization(self, call: CardCall) -> CallAnswer:
         """See ``Provider``.
 
         It looks first, since the provider forgets keys after a day and would do it twice.
         """
-        return _noted("retry", call, await self._unless_found(call, self._retried))
+        return await self._unless_found(call, self._retried)
 
     async def look_up_authorization(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("look_up", call, await self._unless_found(call, _nothing_found))
+        return await self._unless_found(call, _nothing_found)
 
     async def burn_authorization(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("burn", call, await self._burnt(call))
+        return await self._burnt(call)
 
     async def capture(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("capture", call, await self._send(call, self._capture(call)))
+        return await self._send(call, self._capture(call))
 
     async def find_out_capture(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("find_out_capture", call, await self._find_out(call, self._capture(call)))
+        return await self._find_out(call, self._capture(call))
 
     async def cancel(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("cancel", call, await self._send(call, self._cancellation(call)))
+        return await self._send(call, self._cancellation(call))
 
     async def find_out_cancellation(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("find_out_cancel", call, await self._find_out(call, self._cancellation(call)))
+        return await self._find_out(call, self._cancellation(call))
 
     async def refund(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("refund", call, await self._send(call, self._refund(call)))
+        return await self._send(call, self._refund(call))
 
     async def find_out_refund(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
-        return _noted("find_out_refund", call, await self._find_out(call, self._refund(call)))
+        return await self._find_out(call, self._refund(call))
 
     async def list_events(self, *, after: str) -> Sequence[ProviderEvent]:
         """See ``Provider``. Where the provider has forgotten the event, the latest follow."""
@@ -325,15 +323,3 @@ def _unavailable(error: stripe.StripeError) -> ProviderUnavailable:
     cause = cause_of(error)
     log.warning("wallet.provider_unavailable", reason=cause)
     return ProviderUnavailable(f"The payment provider did not answer: {cause}.", cause=cause)
-
-
-def _noted(operation: str, call: CardCall, answer: CallAnswer) -> CallAnswer:
-    """Log what did not come to a clear end, so that operators see a provider in trouble."""
-    if answer.phase in (LegPhase.NOT_SENT, LegPhase.OUTCOME_UNKNOWN):
-        log.warning(
-            "wallet.provider_unclear",
-            payment_id=str(call.payment_id),
-            reason=f"{operation}:{answer.cause}",
-            phase=answer.phase.name,
-        )
-    return answer

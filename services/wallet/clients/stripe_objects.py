@@ -19,6 +19,10 @@ PAYMENT_KEY: Final = "payment"
 BURNT_KEY: Final = "burnt"
 """Key of the metadata of a payment that exists only to use up an idempotency key."""
 
+_TEXT_LENGTH_MAX: Final = 255
+_NUMBER_MAX: Final = 253_402_300_799
+"""The last second of the year 9999."""
+
 _PAYMENT_OBJECT: Final = "payment_intent"
 _SUCCEEDED: Final = "succeeded"
 
@@ -159,8 +163,11 @@ def _part(item: object, name: str) -> Any:
 
 
 def _text(item: object, name: str) -> str:
+    """Take a short text without anything odd in it: names, codes and ids are never more."""
     value = getattr(item, name, None)
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str) or len(value) > _TEXT_LENGTH_MAX:
+        return ""
+    return value if value.isascii() and value.isprintable() else ""
 
 
 def _required(item: object, name: str) -> str:
@@ -171,7 +178,7 @@ def _required(item: object, name: str) -> str:
 
 def _number(item: object, name: str) -> int:
     value = getattr(item, name, None)
-    if type(value) is int:
+    if type(value) is int and 0 <= value <= _NUMBER_MAX:
         return value
     raise Malformed(f"no {name}", code="malformed")
 
