@@ -116,6 +116,15 @@ def cancel_payment_intent(turn: Execution, intent_id: str) -> Document:
     return _cancel(turn, intent, reason or "requested_by_customer")
 
 
+def read_types(params: Params) -> list[str]:
+    """Return which kinds of payment method are allowed: here that is cards."""
+    for name in ("allowed_payment_method_types", "payment_method_types"):
+        for kind in params.texts(name):
+            if kind != "card":
+                raise bad_parameter(name, "Only cards are taken here.")
+    return ["card"]
+
+
 def card_error(refusal: Refusal, *, method: Document) -> Document:
     """Return the ``error`` of a bank's refusal."""
     return {
@@ -161,7 +170,7 @@ def _read_intent(turn: Execution) -> Document:
         "metadata": params.metadata(),
         "next_action": None,
         "payment_method": None,
-        "payment_method_types": list(params.texts("payment_method_types")) or ["card"],
+        "payment_method_types": read_types(params),
         "status": "requires_payment_method",
     }
 

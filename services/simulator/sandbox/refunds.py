@@ -26,7 +26,36 @@ def create_refund(turn: Execution, _: str) -> Document:
         message = "This PaymentIntent does not have a successful charge to refund."
         raise wrong_state(message)
     charge = turn.find(intent["latest_charge"], "charge")
-    left = charge["amount_captured"] - charge["amount_refunded"]
+    amount = _amount(charge, asked)
+    card = card_of(intent)
+    turn.meet_fault(Stage.REFUND, card=card, subject=intent_id)
+    refunded = charge["amount_refunded"] + amount
+    in_full = refunded == charge["amount_captured"]
+    turn.save({**charge, "amount_refunded": refunded, "refunded": in_full})
+    refund = {
+        "id": new_id("re"),
+        "object": "refund",
+        "amount": amount,
+        "charge": charge["id"],
+        "created": turn.now,
+        "currency": intent["currency"],
+        "metadata": metadata,
+        "payment_intent": intent_id,
+        "reason": reason,
+        "status": "succeeded",
+    }
+    turn.emit("refund.created", refund, card.notices)
+    return turn.save(refund)
+
+
+def retrieve_refund(turn: Execution, refund_id: str) -> Document:
+    """Return a refund."""
+    turn.params.finish()
+    return turn.find(refund_id, "refund")
+
+
+def _amount(charge: Document, asked: int | None) -> int:
+    left: int = charge["amount_captured"] - charge["amount_refunded"]
     if left == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise wrong_state(message, code="charge_already_refunded")
@@ -34,35 +63,4 @@ def create_refund(turn: Execution, _: str) -> Document:
     if amount > left:
         message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})."
         raise wrong_state(message, code="amount_too_large", param="amount")
-    card = card_of(intent)
-    turn.meet_fault(Stage.REFUND, card=card, subject=intent_id)
-    refunded = charge["amount_refunded"] + amount
-    turn.save(
-        {
-            **charge,
-            "amount_refunded": refunded,
-            "refunded": refunded == charge["amount_captured"],
-        }
-    )
-    refund = turn.save(
-        {
-            "id": new_id("re"),
-            "object": "refund",
-            "amount": amount,
-            "charge": charge["id"],
-            "created": turn.now,
-            "currency": intent["currency"],
-            "metadata": metadata,
-            "payment_intent": intent_id,
-            "reason": reason,
-            "status": "succeeded",
-        }
-    )
-    turn.emit("refund.created", refund, card.notices)
-    return refund
-
-
-def retrieve_refund(turn: Execution, refund_id: str) -> Document:
-    """Return a refund."""
-    turn.params.finish()
-    return turn.find(refund_id, "refund")
+    return amount

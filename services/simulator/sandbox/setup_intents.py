@@ -4,7 +4,7 @@ from typing import Final
 
 from services.simulator.sandbox.documents import Document, client_secret, new_id
 from services.simulator.sandbox.execution import Execution, card_of
-from services.simulator.sandbox.payment_intents import card_error
+from services.simulator.sandbox.payment_intents import card_error, read_types
 from services.simulator.sandbox.payment_methods import attach, new_method, usable_method
 from services.simulator.sandbox.refusals import bad_parameter, wrong_state
 
@@ -41,7 +41,7 @@ def create_setup_intent(turn: Execution, _: str) -> Document:
         "metadata": params.metadata(),
         "next_action": None,
         "payment_method": None,
-        "payment_method_types": list(params.texts("payment_method_types")) or ["card"],
+        "payment_method_types": read_types(params),
         "status": "requires_payment_method",
         "usage": params.choice("usage", ["off_session", "on_session"]) or "off_session",
     }
