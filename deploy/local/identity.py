@@ -1,7 +1,9 @@
 """The stack's development identity: a key made on first start, and tokens for every kind of caller."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from deploy.local.paths import StackPaths
 from services.common.runtime.config import CallerKind
@@ -39,3 +41,14 @@ def mint_tokens(paths: StackPaths) -> dict[str, str]:
         kind.value: keys.mint(kind, subject, now=now, lifetime=_LIFETIME)
         for kind, subject in _SUBJECTS.items()
     }
+
+
+def shopper_tokens(paths: StackPaths) -> Callable[[UUID], str]:
+    """Return what mints a fresh token for any customer: a store chain in a box has more than one shopper."""
+    keys = open_dev_keys(paths.keys)
+
+    def mint(customer_id: UUID) -> str:
+        now = datetime.now(UTC)
+        return keys.mint(CallerKind.SHOPPER, str(customer_id), now=now, lifetime=_LIFETIME)
+
+    return mint

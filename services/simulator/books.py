@@ -1,13 +1,14 @@
 """What the services say about themselves in the end, through their public API alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from cagnotte.common.v1 import money_pb2
 from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2
 from cagnotte.points.v1 import points_service_pb2
+from services.simulator.phone_books import NO_PHONES, PhoneStanding
 from services.simulator.stack import Stack
 
 VAT_ACCOUNTS: Final[Mapping[str, int]] = MappingProxyType(
@@ -17,24 +18,36 @@ VAT_ACCOUNTS: Final[Mapping[str, int]] = MappingProxyType(
 
 _SALES_PREFIX: Final = "707"
 _COUPON_ACCOUNT: Final = "467200"
+_REDUCTION_ACCOUNT: Final = "709700"
+_PREPAID_ACCOUNT: Final = "467100"
 _BOOKED_FACTS: Final = ("VALUE_EARNED", "VALUE_SPENT", "VALUE_EXPIRED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loyalty:
-    """One loyalty currency over all members; points, or cents of the kitty."""
+    """One loyalty currency over all members; points, or cents of the kitty.
+
+    ``spent`` leaves out what came back with a return; ``reversed`` is what returned tickets had earned and lost again:
+    issued - reversed - spent - expired = outstanding.
+    """
 
     issued: int
     spent: int
     expired: int
     outstanding: int
+    reversed: int = 0
+
+    def as_booked(self) -> "Loyalty":
+        """Give the figures as the ledger has them: there, what is reversed was never issued."""
+        return replace(self, issued=self.issued - self.reversed, reversed=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsTotals:
     """What the points service has: by currency, and how many of its facts the ledger books.
 
-    ``booked_facts`` leaves the tickets out: a ticket is booked only when something was sold.
+    ``booked_facts`` leaves out the tickets, of which only those that sold something are booked, and the reversals, of
+    which only those that moved something are.
     """
 
     points: Loyalty
@@ -45,7 +58,11 @@ class PointsTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What the ledger has; amounts in cents, sales with VAT, VAT by rate in basis points."""
+    """What the ledger has; amounts in cents, sales with VAT, VAT by rate in basis points.
+
+    ``sales_minor`` is what goods cost before kitty and points reduced their price, without what was brought back;
+    ``vat_minor`` is on the price that was left.
+    """
 
     sales_minor: int
     vat_minor: Mapping[int, int]
@@ -54,19 +71,16 @@ class Books:
     postings: int
     points: Loyalty
     kitty: Loyalty
+    prepaid_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Both services' figures at one moment."""
+    """All services' figures at one moment."""
 
     points: PointsTotals
     books: Books
-
-
-async def read_standing(stack: Stack) -> Standing:
-    """Ask both services."""
-    return Standing(await read_points_totals(stack), await read_books(stack))
+    phones: PhoneStanding = NO_PHONES
 
 
 async def read_points_totals(stack: Stack) -> PointsTotals:
@@ -77,9 +91,10 @@ async def read_points_totals(stack: Stack) -> PointsTotals:
     by_currency = {
         total.currency: Loyalty(
             issued=total.issued,
-            spent=total.spent,
+            spent=total.spent - total.restored,
             expired=total.expired,
             outstanding=total.outstanding,
+            reversed=total.reversed,
         )
         for total in response.totals
     }
@@ -104,14 +119,18 @@ async def read_books(stack: Stack) -> Books:
     balances = _balances(trial)
     vat = {rate: balances.get(code, 0) for code, rate in VAT_ACCOUNTS.items()}
     net = sum(amount for code, amount in balances.items() if code.startswith(_SALES_PREFIX))
+    points, kitty = _loyalty(balances, "8011", "8091"), _loyalty(balances, "8012", "8092")
+    # A reduction of the price is booked less its VAT; a point pays a cent, as a cent of the kitty does.
+    relief = points.spent + kitty.spent + balances.get(_REDUCTION_ACCOUNT, 0)
     return Books(
-        sales_minor=net + sum(vat.values()),
+        sales_minor=net + sum(vat.values()) + relief,
         vat_minor={rate: amount for rate, amount in sorted(vat.items()) if amount},
         coupon_minor=-balances.get(_COUPON_ACCOUNT, 0),
         transactions=journal.transactions,
         postings=journal.postings,
-        points=_loyalty(balances, "8011", "8091"),
-        kitty=_loyalty(balances, "8012", "8092"),
+        points=points,
+        kitty=kitty,
+        prepaid_minor=balances.get(_PREPAID_ACCOUNT, 0),
     )
 
 

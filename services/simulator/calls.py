@@ -6,6 +6,7 @@ RESOURCE_EXHAUSTED or an answer that came too late is safe.
 
 import asyncio
 import random
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -21,6 +22,9 @@ _RETRIED: Final = frozenset(
         grpc.StatusCode.DEADLINE_EXCEEDED,
     }
 )
+
+_BROKEN: Final = _RETRIED | {grpc.StatusCode.CANCELLED}
+"""How a stream ends when its connection or its server went away."""
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -77,7 +81,7 @@ class Identity:
                 )
             except grpc.aio.AioRpcError as error:
                 if error.code() not in _RETRIED:
-                    raise ServiceRefusedError(_describe(error)) from error
+                    raise refusal_of(error) from error
                 if attempts == patience.attempts_max:
                     raise ServiceUnavailableError(
                         f"No answer after {attempts} attempts ({_describe(error)}). See `cagnotte "
@@ -87,6 +91,29 @@ class Identity:
                 return Answer(response, attempts)
             await asyncio.sleep(_pause_seconds(patience, attempts))
             attempts += 1
+
+    async def listen(
+        self, method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request
+    ) -> AsyncGenerator[Response]:
+        """Give what a stream brings until it ends or its connection breaks, which looks the same.
+
+        Raises ServiceRefusedError when the service refuses the request.
+        """
+        stream = method(request, metadata=self._metadata)
+        try:
+            async for response in stream:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _BROKEN:
+                raise refusal_of(error) from error
+        finally:
+            stream.cancel()
+
+
+def refusal_of(error: grpc.aio.AioRpcError) -> ServiceRefusedError:
+    """Give the error that stops a replay, with the service's reason."""
+    reason, _, _ = parse_error(error)
+    return ServiceRefusedError(_describe(error), reason=reason or "")
 
 
 def _pause_seconds(patience: Patience, attempts: int) -> float:

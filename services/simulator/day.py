@@ -33,6 +33,10 @@ class DayMover:
         times = (answer.business_time.ToDatetime(UTC) for answer in answers)
         return cls(stack, max(times))
 
+    def has_seen(self, day: date) -> bool:
+        """Tell whether the clocks stand at the day's end or later: an earlier replay may have sent its tickets."""
+        return self._now >= end_of_business_day(day)
+
     async def move_to_end_of(self, day: date) -> None:
         """Move every clock to the last instant of the day in Paris, then sweep expired value."""
         self._now = max(self._now, end_of_business_day(day))

@@ -10,7 +10,15 @@ class ClockNotSimulatedError(ReplayError):
 
 
 class ServiceRefusedError(ReplayError):
-    """A service refused a command of the replay, which sends valid ones only."""
+    """A service refused a command of the replay, which sends valid ones only.
+
+    ``reason`` is that of the service's error, empty when it gave none.
+    """
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        """Take what to tell, and why the service refused."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class ServiceUnavailableError(ReplayError):
@@ -19,6 +27,14 @@ class ServiceUnavailableError(ReplayError):
 
 class BooksBehindError(ReplayError):
     """The ledger did not catch up with the tickets within the bound."""
+
+
+class PointsBehindError(ReplayError):
+    """The points service did not follow a settled or refunded checkout within the bound."""
+
+
+class ProviderRefusedError(ReplayError):
+    """The payment provider refused what a phone asked it for, or did not answer."""
 
 
 class DatasetMissingError(ReplayError):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.common.kernel.money import vat_of_gross
+from services.common.kernel.money import allocate, vat_of_gross
 from services.simulator.baskets import Basket
 
 
@@ -17,6 +17,26 @@ class BasketFigures(NamedTuple):
     coupon_minor: int
     coupon_excess_minor: int
     vat_minor: tuple[tuple[int, int], ...]
+
+
+def gross_by_rate(basket: Basket) -> tuple[tuple[int, int], ...]:
+    """Sum a basket's sales in cents by VAT rate in basis points, ascending by rate."""
+    gross: dict[int, int] = {}
+    for line in basket.lines:
+        rate = line.product.vat_rate_bp
+        gross[rate] = gross.get(rate, 0) + line.sales_minor
+    return tuple(sorted(gross.items()))
+
+
+def vat_of_reduced(
+    gross: tuple[tuple[int, int], ...], reduction_minor: int
+) -> tuple[tuple[int, int], ...]:
+    """Give the VAT by rate when kitty or points reduce the price, each rate by its share of the sales."""
+    shares = allocate(reduction_minor, [amount for _, amount in gross])
+    return tuple(
+        (rate, vat_of_gross(amount - share, rate))
+        for (rate, amount), share in zip(gross, shares, strict=True)
+    )
 
 
 def figures_of(basket: Basket) -> BasketFigures:

@@ -4,15 +4,15 @@ An outage takes one till for four business days and ends one to three days later
 happen is a pure function of a seed, so a second replay has the same ones.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, TypeVar
 
+from services.simulator.draws import PERCENT, draw
+
 _OUTAGE_DAYS: Final = 4
 _UPLOAD_DELAY_DAYS_MAX: Final = 3
-_PERCENT: Final = 100
 
 T = TypeVar("T")
 
@@ -26,17 +26,17 @@ class OutagePlan:
 
     def __post_init__(self) -> None:
         """Refuse a share that is none."""
-        if not 0 <= self.percent <= _PERCENT:
+        if not 0 <= self.percent <= PERCENT:
             raise ValueError(f"A share of {self.percent} % is not between 0 and 100.")
 
     def upload_date(self, *, store_id: int, till_id: int, business_date: date) -> date | None:
         """Give the day on which the till uploads that day's tickets; None when it is online."""
         period = business_date.toordinal() // _OUTAGE_DAYS
         draw = self._draw("outage", store_id, till_id, period)
-        if draw % _PERCENT >= self.percent:
+        if draw % PERCENT >= self.percent:
             return None
         first_day_after = date.fromordinal((period + 1) * _OUTAGE_DAYS)
-        return first_day_after + timedelta(days=draw // _PERCENT % _UPLOAD_DELAY_DAYS_MAX)
+        return first_day_after + timedelta(days=draw // PERCENT % _UPLOAD_DELAY_DAYS_MAX)
 
     def shuffled(self, items: Sequence[T], *, upload_date: date, attempt: int) -> list[T]:
         """Give the items in another order, the same on every replay."""
@@ -47,5 +47,4 @@ class OutagePlan:
         return [items[index] for index in order]
 
     def _draw(self, purpose: str, *numbers: int) -> int:
-        text = f"{self.seed}/{purpose}/{'/'.join(map(str, numbers))}"
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+        return draw(self.seed, purpose, *numbers)

@@ -30,8 +30,7 @@ class AnswerTally:
         A ticket that is known after a second attempt was recorded by the first one, whose
         answer was lost on the way.
         """
-        if outcome.status != pb.TICKET_STATUS_RECORDED:
-            raise ServiceRefusedError(_describe(outcome))
+        refuse_unrecorded(outcome)
         self.sent.add(figures)
         if outcome.replayed and attempts == 1:
             return
@@ -39,6 +38,10 @@ class AnswerTally:
         self.sold += figures.sales_minor > 0
         for award in outcome.decision.awards:
             self.issued[award.currency] += award.quantity
+
+    def add_paid_by_phone(self, figures: BasketFigures) -> None:
+        """Count a basket that a checkout paid; what is new of it is counted by the phones."""
+        self.sent.add(figures)
 
     @property
     def points_issued(self) -> int:
@@ -49,6 +52,12 @@ class AnswerTally:
     def kitty_issued_minor(self) -> int:
         """Give the kitty cents that the fresh tickets earned."""
         return self.issued[money_pb2.LOYALTY_CURRENCY_KITTY]
+
+
+def refuse_unrecorded(outcome: pb.TicketOutcome) -> None:
+    """Raise ServiceRefusedError unless a ticket was recorded, now or before."""
+    if outcome.status != pb.TICKET_STATUS_RECORDED:
+        raise ServiceRefusedError(_describe(outcome))
 
 
 def refuse_other_answer(outcome: pb.TicketOutcome) -> None:

@@ -1,4 +1,4 @@
-"""The replay: a year of baskets, day by day, through the tills, until the books have caught up."""
+"""The replay: a year of baskets, day by day, through tills and phones, until the books have caught up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,14 +21,19 @@ from services.simulator.baskets import (
 from services.simulator.books import Standing
 from services.simulator.calls import Patience
 from services.simulator.catching_up import wait_for_books
-from services.simulator.comparison import compare
+from services.simulator.comparison import Seen, compare
 from services.simulator.day import DayMover
 from services.simulator.errors import ServiceRefusedError
 from services.simulator.figures import figures_of
+from services.simulator.habits import PhonePlan
 from services.simulator.offline import OutagePlan
 from services.simulator.outcomes import AnswerTally
+from services.simulator.phone_books import wait_for_quiet
+from services.simulator.phone_days import PhoneDays
+from services.simulator.phone_tally import PhoneTally
 from services.simulator.progress import Progress, shown_progress
 from services.simulator.report import InputFigures, ReplayReport
+from services.simulator.sales import sale_of
 from services.simulator.stack import Endpoints, Stack, open_stack
 from services.simulator.tickets import (
     TicketPrinter,
@@ -39,6 +44,9 @@ from services.simulator.tickets import (
 )
 from services.simulator.tills import OfflineQueues, Ticket, TillNetwork
 
+PHONES_PERCENT: Final = 30
+"""The share of baskets that are paid by phone, unless one is named."""
+
 MEMBERS_PER_CALL: Final = 500
 """Members enrolled by one call; the service takes up to 1,000."""
 
@@ -48,11 +56,13 @@ class ReplayOptions:
     """How to replay.
 
     ``baskets`` takes the first so many by time (None: all), ``offline_percent`` of the tills are
-    offline at any time as ``seed`` decides, ``concurrency`` online tickets are under way at once.
+    offline at any time as ``seed`` decides, ``phones_percent`` of the baskets are paid by phone
+    where the stack is open to phones, ``concurrency`` online tickets are under way at once.
     """
 
     baskets: int | None = None
     offline_percent: int = 20
+    phones_percent: int = PHONES_PERCENT
     seed: int = 2017
     concurrency: int = 64
     patience: Patience = field(default_factory=Patience)
@@ -71,12 +81,18 @@ async def run_replay(
     with shown_progress(console) as progress:
         async with open_stack(endpoints, patience=options.patience) as stack:
             mover = await DayMover.of(stack)
-            before = await wait_for_books(stack, progress, sales_minor=0)
-            tally = await _Replay(stack, options, progress).run(mover)
+            await wait_for_quiet(stack)
+            before = await wait_for_books(stack, progress, sales_minor=None)
+            seen = await _Replay(stack, options, progress).run(mover)
             after = await wait_for_books(
-                stack, progress, sales_minor=before.books.sales_minor + tally.fresh.sales_minor
+                stack,
+                progress,
+                sales_minor=before.books.sales_minor + seen.sales_minor,
+                transactions_min=lambda points: (
+                    before.books.transactions + seen.transactions(before.points, points)
+                ),
             )
-    return _report(tally, before=before, after=after, seconds=monotonic() - began)
+    return _report(seen, before=before, after=after, seconds=monotonic() - began)
 
 
 class _Replay:
@@ -88,15 +104,36 @@ class _Replay:
         self._printer = TicketPrinter()
         plan = OutagePlan(seed=options.seed, percent=options.offline_percent)
         self._plan = plan
+        self._phone_plan = PhonePlan(
+            seed=options.seed,
+            percent=options.phones_percent if stack.phones is not None else 0,
+            offline_percent=options.offline_percent,
+        )
+        self._phones = self._open_phones() if stack.phones is not None else None
         self._network = TillNetwork(
             stack=stack,
             plan=plan,
             tally=self._tally,
             progress=progress,
             concurrency=options.concurrency,
+            sell_by_phone=None if self._phones is None else self._phones.counter.serve,
         )
 
-    async def run(self, mover: DayMover) -> AnswerTally:
+    def _open_phones(self) -> PhoneDays:
+        concurrency = self._options.concurrency
+        return PhoneDays.of(
+            self._stack, self._phone_plan, tally=self._tally, concurrency=concurrency
+        )
+
+    async def run(self, mover: DayMover) -> Seen:
+        try:
+            await self._run(mover)
+        finally:
+            if self._phones is not None:
+                self._phones.counter.give_up()
+        return Seen(self._tally, PhoneTally() if self._phones is None else self._phones.tally)
+
+    async def _run(self, mover: DayMover) -> None:
         options = self._options
         await self._enrol(read_households(options.dataset, limit=options.baskets))
         whole = count_baskets(options.dataset)
@@ -107,13 +144,17 @@ class _Replay:
             read_baskets(options.dataset, limit=options.baskets),
             key=lambda basket: basket.business_date,
         ):
+            is_past = mover.has_seen(day)
             await mover.move_to_end_of(day)
             online = self._print(baskets, queues)
             await self._network.upload(queues.take_due(day), upload_date=day)
+            if self._phones is not None:
+                await self._phones.begin(day, online, is_past=is_past)
             await self._network.send(online)
             self._progress.show_day(day, queued=len(queues))
         await self._network.upload(queues.take_due(date.max), upload_date=date.max)
-        return self._tally
+        if self._phones is not None:
+            await self._phones.end()
 
     async def _enrol(self, households: Sequence[int]) -> None:
         self._progress.begin("members", total=len(households))
@@ -133,12 +174,15 @@ class _Replay:
         online: list[Ticket] = []
         for basket in baskets:
             till = till_number(basket.basket_id)
-            day = basket.business_date
-            request = self._printer.print_ticket(basket)
-            ticket = Ticket(basket.store_id, till, request, figures_of(basket))
             upload_date = self._plan.upload_date(
-                store_id=basket.store_id, till_id=till, business_date=day
+                store_id=basket.store_id, till_id=till, business_date=basket.business_date
             )
+            figures, sale = figures_of(basket), None
+            if upload_date is None:
+                sale = sale_of(basket, figures, plan=self._phone_plan)
+            checkout_id = None if sale is None else sale.checkout_id
+            request = self._printer.print_ticket(basket, checkout_id=checkout_id)
+            ticket = Ticket(basket.store_id, till, request, figures, sale)
             if upload_date is None:
                 online.append(ticket)
             else:
@@ -157,18 +201,19 @@ def _enrolment(households: Sequence[int]) -> pb.EnrolMembersRequest:
     return request
 
 
-def _report(
-    tally: AnswerTally, *, before: Standing, after: Standing, seconds: float
-) -> ReplayReport:
-    sent = tally.sent
+def _report(seen: Seen, *, before: Standing, after: Standing, seconds: float) -> ReplayReport:
+    sent = seen.tills.sent
     return ReplayReport(
         baskets_replayed=sent.baskets,
-        baskets_offline=tally.offline,
+        baskets_offline=seen.tills.offline,
+        baskets_by_phone=seen.phones.baskets,
+        returned_minor=seen.phones.returned_minor,
         input=InputFigures(
             sent.lines, sent.sales_minor, sent.coupon_minor, sent.coupon_excess_minor
         ),
         books=after.books,
         points=after.points,
-        comparisons=compare(tally, before=before, after=after),
+        phones=after.phones,
+        comparisons=compare(seen, before=before, after=after),
         duration_seconds=seconds,
     )

@@ -7,6 +7,7 @@ from typing import Final, Self
 from rich.table import Table
 
 from services.simulator.books import Books, Loyalty, PointsTotals
+from services.simulator.phone_books import NO_PHONES, PhoneStanding, WalletTotals
 
 _BASIS_POINTS_PER_PERCENT: Final = 100
 
@@ -40,8 +41,9 @@ class ReplayReport:
     """What ``cagnotte replay`` and ``cagnotte demo`` show and write.
 
     ``books`` and ``points`` are the services' own figures at the end, whatever stood in them
-    before; ``comparisons`` hold what this replay added against its input. ``verify_ok`` is None
-    until the audit has run.
+    before, and so are ``phones``; ``comparisons`` hold what this replay added against its input.
+    ``baskets_by_phone`` and ``returned_minor`` (their sales in cents, VAT included) count the baskets that were sent,
+    whether they were new or not. ``verify_ok`` is None until the audit has run.
     """
 
     baskets_replayed: int
@@ -51,6 +53,9 @@ class ReplayReport:
     points: PointsTotals
     comparisons: tuple[Comparison, ...]
     duration_seconds: float
+    baskets_by_phone: int = 0
+    returned_minor: int = 0
+    phones: PhoneStanding = NO_PHONES
     verify_ok: bool | None = None
 
     @property
@@ -72,7 +77,11 @@ class ReplayReport:
         books, points = self.books, self.points
         return {
             "ok": self.ok,
-            "baskets": {"replayed": self.baskets_replayed, "offline": self.baskets_offline},
+            "baskets": {
+                "replayed": self.baskets_replayed,
+                "offline": self.baskets_offline,
+                "by_phone": self.baskets_by_phone,
+            },
             "input": {
                 "sales_minor": self.input.sales_minor,
                 "coupon_minor": self.input.coupon_minor,
@@ -84,7 +93,12 @@ class ReplayReport:
                 "vat_minor": _by_percent(books.vat_minor),
                 "transactions": books.transactions,
                 "postings": books.postings,
+                "card_captured_minor": self.phones.card_captured_minor,
             },
+            "checkouts": _checkouts_json(self.phones.wallet)
+            | {"refunded_minor": self.returned_minor},
+            "provider": {"captured_minor": self.phones.provider.captured_minor},
+            "prepaid": {"outstanding_minor": books.prepaid_minor},
             "points": _loyalty_json(points.points, books.points, suffix=""),
             "kitty": _loyalty_json(points.kitty, books.kitty, suffix="_minor"),
             "comparisons": [
@@ -111,7 +125,8 @@ class ReplayReport:
     def _title(self) -> str:
         return (
             f"{self.baskets_replayed:,} baskets with {self.input.lines:,} lines, "
-            f"{self.baskets_offline:,} of them uploaded late, twice and shuffled"
+            f"{self.baskets_by_phone:,} of them paid by phone, "
+            f"{self.baskets_offline:,} uploaded late, twice and shuffled"
         )
 
     def _caption(self) -> str:
@@ -128,6 +143,18 @@ def percent_text(rate_bp: int) -> str:
     return f"{whole}.{rest:02d}".rstrip("0") if rest else str(whole)
 
 
+def _checkouts_json(wallet: WalletTotals) -> dict[str, int]:
+    return {
+        "settled": wallet.settled,
+        "declined": wallet.declined,
+        "cancelled": wallet.cancelled,
+        "expired": wallet.expired,
+        "refunded": wallet.refunded,
+        "unknown_resolved": wallet.unknown_resolved,
+        "unknown_open": wallet.unknown_open,
+    }
+
+
 def _by_percent(vat_minor: Mapping[int, int]) -> dict[str, int]:
     return {percent_text(rate): amount for rate, amount in sorted(vat_minor.items())}
 
@@ -137,6 +164,7 @@ def _loyalty_json(service: Loyalty, ledger: Loyalty, *, suffix: str) -> dict[str
         f"issued{suffix}": service.issued,
         f"spent{suffix}": service.spent,
         f"expired{suffix}": service.expired,
+        f"reversed{suffix}": service.reversed,
         f"outstanding{suffix}": service.outstanding,
         f"ledger_outstanding{suffix}": ledger.outstanding,
     }

@@ -17,6 +17,12 @@ from services.simulator.baskets import Basket
 TILLS_PER_STORE: Final = 8
 """Every store of the replay has this many tills."""
 
+SELF_CHECKOUT: Final = "SC"
+"""Where shoppers scan and pay without a cashier; no ticket of the replay comes from there."""
+
+_SEQUENCE_MAX: Final = 9_999_999_999
+"""The largest number that a ticket may have, as the proto says."""
+
 _MEMBERS: Final = uuid5(NAMESPACE_URL, "https://cagnotte.example/replay/members")
 _CUSTOMERS: Final = uuid5(NAMESPACE_URL, "https://cagnotte.example/replay/customers")
 _SPREAD: Final = 0x9E3779B97F4A7C15
@@ -56,8 +62,13 @@ class TicketPrinter:
         self._sequences: Counter[tuple[int, int]] = Counter()
         self._members: dict[int, str] = {}
 
-    def print_ticket(self, basket: Basket) -> service_pb.RecordTicketRequest:
-        """Make the command that records the basket's ticket, under a new command id."""
+    def print_ticket(
+        self, basket: Basket, *, checkout_id: UUID | None = None
+    ) -> service_pb.RecordTicketRequest:
+        """Make the command that records the basket's ticket, under a new command id.
+
+        With a checkout, the checkout pays all that suppliers' coupons do not.
+        """
         request = service_pb.RecordTicketRequest(request_id=str(new_uuid7()))
         ticket = request.ticket
         self._number(ticket.key, basket)
@@ -82,7 +93,11 @@ class TicketPrinter:
                 vat_rate_bp=product.vat_rate_bp,
             )
         ticket.total_minor = total
-        _pay(ticket, basket.basket_id, paid=total - coupons, coupons=coupons)
+        if checkout_id is None:
+            _pay(ticket, _own_tender(basket.basket_id), paid=total - coupons, coupons=coupons)
+        else:
+            ticket.checkout_id = str(checkout_id)
+            _pay(ticket, pb.TENDER_KIND_CHECKOUT, paid=total - coupons, coupons=coupons)
         return request
 
     def _number(self, key: pb.TicketKey, basket: Basket) -> None:
@@ -105,13 +120,40 @@ class TicketPrinter:
         return known
 
 
-def _pay(ticket: pb.Ticket, basket_id: int, *, paid: int, coupons: int) -> None:
+def paid_in_cash(request: service_pb.RecordTicketRequest) -> service_pb.RecordTicketRequest:
+    """Give the ticket of a basket whose checkout came to nothing: the same sale under the same number, paid in cash.
+
+    A number belongs to the sale, not to an attempt at paying it, and nothing was recorded under it before.
+    """
+    printed = service_pb.RecordTicketRequest()
+    printed.CopyFrom(request)
+    printed.ticket.checkout_id = ""
+    for tender in printed.ticket.tenders:
+        if tender.kind == pb.TENDER_KIND_CHECKOUT:
+            tender.kind = pb.TENDER_KIND_CASH
+    return printed
+
+
+def left_at_self_checkout(ticket: pb.Ticket, *, basket_id: int, checkout_id: UUID) -> pb.Ticket:
+    """Give the ticket that a self-checkout asked a phone to pay before its shopper went to a till."""
+    left = pb.Ticket()
+    left.CopyFrom(ticket)
+    left.key.till_id = SELF_CHECKOUT
+    left.key.sequence = 1 + basket_id % _SEQUENCE_MAX
+    left.checkout_id = str(checkout_id)
+    return left
+
+
+def _pay(ticket: pb.Ticket, kind: pb.TenderKind.ValueType, *, paid: int, coupons: int) -> None:
     if paid:
-        cash = _spread(basket_id) // TILLS_PER_STORE % _CASH_SHARE == 0
-        kind = pb.TENDER_KIND_CASH if cash else pb.TENDER_KIND_CARD
         ticket.tenders.add(kind=kind, amount_minor=paid)
     if coupons:
         ticket.tenders.add(kind=pb.TENDER_KIND_SUPPLIER_COUPON, amount_minor=coupons)
+
+
+def _own_tender(basket_id: int) -> pb.TenderKind.ValueType:
+    cash = _spread(basket_id) // TILLS_PER_STORE % _CASH_SHARE == 0
+    return pb.TENDER_KIND_CASH if cash else pb.TENDER_KIND_CARD
 
 
 def _spread(basket_id: int) -> int:

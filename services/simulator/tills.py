@@ -1,12 +1,12 @@
 """The tills of the chain: those on the network, and those that queue and upload late.
 
-An online till sends its tickets one by one, in their order; many tills send at once, within a
-bound. Queues of tills that were offline are gathered by the chain's collector, which uploads
+An online till sends its tickets one by one, in their order, and lets phones pay in between; many tills send at once,
+within a bound. Queues of tills that were offline are gathered by the chain's collector, which uploads
 them in batches, shuffled, and then once more in another order.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from services.simulator.figures import BasketFigures
 from services.simulator.offline import OutagePlan
 from services.simulator.outcomes import AnswerTally, refuse_other_answer
 from services.simulator.progress import Progress
+from services.simulator.sales import PhoneSale
 from services.simulator.stack import Stack
 
 UPLOAD_TICKETS_MAX: Final = 500
@@ -23,12 +24,13 @@ UPLOAD_TICKETS_MAX: Final = 500
 
 
 class Ticket(NamedTuple):
-    """A ticket to send, with what it adds to the input."""
+    """A ticket to send, with what it adds to the input, and how a phone pays it if one does."""
 
     store_id: int
     till_id: int
     request: pb.RecordTicketRequest
     figures: BasketFigures
+    sale: PhoneSale | None = None
 
 
 class OfflineQueues:
@@ -59,6 +61,7 @@ class TillNetwork:
     tally: AnswerTally
     progress: Progress
     concurrency: int
+    sell_by_phone: Callable[[Ticket, PhoneSale], Awaitable[None]] | None = None
 
     async def send(self, tickets: Sequence[Ticket]) -> None:
         """Send a day's tickets of the online tills; each till in order, many at once.
@@ -73,7 +76,7 @@ class TillNetwork:
         async def serve_tills() -> None:
             for queue in waiting:
                 for ticket in queue:
-                    await self._send_one(ticket)
+                    await self._serve(ticket)
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -90,10 +93,17 @@ class TillNetwork:
         for batch in _batches(shuffled(tickets, upload_date=upload_date, attempt=2)):
             await self._upload_again(batch)
 
+    async def _serve(self, ticket: Ticket) -> None:
+        if ticket.sale is None:
+            await self._send_one(ticket)
+        else:
+            assert self.sell_by_phone is not None, "baskets are planned for phones that there are"
+            await self.sell_by_phone(ticket, ticket.sale)
+        self.progress.advance(1)
+
     async def _send_one(self, ticket: Ticket) -> None:
         answer = await self.stack.till.attempt(self.stack.points.RecordTicket, ticket.request)
         self.tally.add(ticket.figures, answer.response.outcome, attempts=answer.attempts)
-        self.progress.advance(1)
 
     async def _upload_first(self, batch: Sequence[Ticket]) -> None:
         answer = await self.stack.till.attempt(self.stack.points.RecordTickets, _request(batch))

@@ -63,7 +63,10 @@ class ServicesDouble:
 def stack_of(double: ServicesDouble) -> Any:
     """Make both services the double."""
     return SimpleNamespace(
-        points=double, ledger=double, operator=Identity("token", patience=Patience())
+        points=double,
+        ledger=double,
+        operator=Identity("token", patience=Patience()),
+        phones=None,
     )
 
 
@@ -84,6 +87,20 @@ class TestWaitForBooks:
         assert double.looks == 4
         assert standing.books.sales_minor == 1_000
         assert standing.books.points == standing.points.points
+
+    async def test_waits_for_every_transaction(self) -> None:
+        """Money that moved without a sale, such as a top-up, is waited for by its transaction."""
+        double = ServicesDouble((1_000, 9), (1_000, 9), (1_000, 9))
+
+        await wait_for_books(
+            stack_of(double),
+            progress(),
+            sales_minor=None,
+            transactions_min=lambda _: 2,
+            waiting=Waiting(poll_seconds=0.0),
+        )
+
+        assert double.looks == 3
 
     async def test_gives_books_that_stand_still_as_they_are(self) -> None:
         """What is missing for good is a difference to report, not a reason to wait."""

@@ -5,9 +5,11 @@ from dataclasses import replace
 from rich.console import Console
 
 from services.simulator.books import Books, Loyalty, PointsTotals, Standing
-from services.simulator.comparison import compare
+from services.simulator.comparison import Seen, compare
 from services.simulator.figures import figures_of
 from services.simulator.outcomes import AnswerTally
+from services.simulator.phone_books import NO_PHONES
+from services.simulator.phone_tally import PhoneTally
 from services.simulator.report import InputFigures, ReplayReport, percent_text
 from tests.unit.simulator.made_baskets import basket
 
@@ -30,13 +32,13 @@ def standing(*, sales: int, vat: int, transactions: int, loyalty: Loyalty) -> St
     return Standing(points, books)
 
 
-def tally_of_one() -> AnswerTally:
-    """Make the tally of one basket of 1.00 EUR at 5.5 % that earned 9 points."""
+def seen_of_one() -> Seen:
+    """Make what was seen of one basket of 1.00 EUR at 5.5 % that earned 9 points."""
     tally = AnswerTally(sold=1)
     tally.sent.add(figures_of(basket()))
     tally.fresh.add(figures_of(basket()))
     tally.issued[1] = 9
-    return tally
+    return Seen(tally, PhoneTally())
 
 
 BEFORE = standing(sales=0, vat=0, transactions=0, loyalty=NOTHING)
@@ -51,7 +53,7 @@ def report(after: Standing = AFTER) -> ReplayReport:
         input=InputFigures(1, 100, 0, 0),
         books=after.books,
         points=after.points,
-        comparisons=compare(tally_of_one(), before=BEFORE, after=after),
+        comparisons=compare(seen_of_one(), before=BEFORE, after=after),
         duration_seconds=2.0,
     )
 
@@ -66,7 +68,7 @@ class TestCompare:
         before = standing(sales=700, vat=36, transactions=4, loyalty=NOTHING)
         after = standing(sales=800, vat=41, transactions=5, loyalty=SOME)
 
-        assert all(item.ok for item in compare(tally_of_one(), before=before, after=after))
+        assert all(item.ok for item in compare(seen_of_one(), before=before, after=after))
 
     def test_shows_one_missing_cent(self) -> None:
         """Nothing is too small to be a difference."""
@@ -83,23 +85,46 @@ class TestCompare:
 
         assert not report(after).ok
 
+    def test_shows_a_card_that_only_the_provider_charged(self) -> None:
+        """What phones paid is compared with provider, ledger and wallet, each by itself."""
+        provider = replace(NO_PHONES.provider, captured_minor=100)
+        after = replace(AFTER, phones=replace(NO_PHONES, provider=provider))
+
+        differing = [item for item in report(after).comparisons if not item.ok]
+
+        assert [item.name for item in differing] == ["cards at the provider, cents"]
+
 
 class TestReplayReport:
     def test_has_the_documented_keys(self) -> None:
         """Scripts rely on these names."""
         content = report().with_verify(ok=True).to_json()
 
-        assert content["baskets"] == {"replayed": 1, "offline": 0}
+        assert content["baskets"] == {"replayed": 1, "offline": 0, "by_phone": 0}
         assert content["ledger"] == {
             "sales_minor": 100,
             "vat_minor": {"5.5": 5},
             "transactions": 1,
             "postings": 3,
+            "card_captured_minor": 0,
         }
+        assert content["checkouts"] == {
+            "settled": 0,
+            "declined": 0,
+            "cancelled": 0,
+            "expired": 0,
+            "refunded": 0,
+            "unknown_resolved": 0,
+            "unknown_open": 0,
+            "refunded_minor": 0,
+        }
+        assert content["provider"] == {"captured_minor": 0}
+        assert content["prepaid"] == {"outstanding_minor": 0}
         assert content["points"] == {
             "issued": 9,
             "spent": 0,
             "expired": 4,
+            "reversed": 0,
             "outstanding": 5,
             "ledger_outstanding": 5,
         }
@@ -107,6 +132,7 @@ class TestReplayReport:
             "issued_minor": 0,
             "spent_minor": 0,
             "expired_minor": 0,
+            "reversed_minor": 0,
             "outstanding_minor": 0,
             "ledger_outstanding_minor": 0,
         }
