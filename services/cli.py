@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from deploy.local.errors import StackError
+from services.bench.command import bench
 
 if TYPE_CHECKING:
     from deploy.local.info import StackInfo
@@ -33,14 +34,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(bench, name="bench")
+
 EXIT_FAILED: Final = 1
 """The command was understood and found something wrong."""
 EXIT_IMPOSSIBLE: Final = 2
 """The command could not do its work at all."""
 
 OWN_PACKAGES: Final = ("services", "deploy", "cagnotte", "buf")
-EXPECTED_ERRORS: Final = frozenset({"AuditError", "ReplayError"})
-"""What the auditor and the simulator raise when they cannot work; the message says why."""
+EXPECTED_ERRORS: Final = frozenset({"AuditError", "BenchError", "ReplayError"})
+"""What the auditor, the benchmarks and the simulator raise when they cannot work; the message says why."""
 
 Folder = Annotated[
     Path | None,

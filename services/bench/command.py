@@ -1,0 +1,93 @@
+"""The ``bench`` part of the ``cagnotte`` command."""
+
+import json
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+from rich.console import Console
+
+from services.bench.pace import Pace
+
+if TYPE_CHECKING:
+    from services.bench.figures import BenchReport
+
+bench = typer.Typer(
+    help="Measure rates, latencies and CPU on a stack of its own, beside this machine's limits.",
+    no_args_is_help=True,
+)
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--dir", help="Empty folder for the stack, which stays (a temporary one)."),
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
+]
+Seconds = Annotated[
+    float, typer.Option("--seconds", min=0.5, help="Measured time of each workload in each round.")
+]
+
+Rounds = Annotated[
+    int, typer.Option("--rounds", min=1, help="How often every workload is measured in turn.")
+]
+
+Bench: TypeAlias = "Callable[..., Coroutine[Any, Any, BenchReport]]"
+
+
+@bench.command()
+def ledger(
+    folder: Folder = None,
+    seconds: Seconds = 5.0,
+    rounds: Rounds = 3,
+    *,
+    json_file: JsonFile = None,
+) -> None:
+    """Post transfers: the engine alone, over gRPC in batches and one by one, and plain limits."""
+    from services.bench.ledger import bench_ledger
+
+    _run(bench_ledger, folder, pace=Pace(seconds, rounds), json_file=json_file)
+
+
+@bench.command()
+def tickets(
+    folder: Folder = None,
+    seconds: Seconds = 5.0,
+    rounds: Rounds = 3,
+    *,
+    json_file: JsonFile = None,
+) -> None:
+    """Record real baskets: one by one, as offline queues, and the latency at half load."""
+    from services.bench.tickets import bench_tickets
+
+    _run(bench_tickets, folder, pace=Pace(seconds, rounds), json_file=json_file)
+
+
+def _run(run: Bench, folder: Path | None, *, pace: Pace, json_file: Path | None) -> None:
+    import uvloop
+
+    from services.bench.stack import bench_stack
+    from services.common.runtime.config import LogSettings
+    from services.common.runtime.logging import configure_logging
+
+    console = Console(stderr=json_file == Path("-"))
+
+    def report_line(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    configure_logging(LogSettings(level="warning"), service="bench")
+    with bench_stack(folder, report=report_line) as stack:
+        # Starting a process beside open channels would make gRPC say so each time.
+        os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+        report = uvloop.run(run(stack, pace=pace, console=console))
+    console.print(report.table())
+    if json_file is None:
+        return
+    content = json.dumps(report.to_json(), indent=2)
+    if json_file == Path("-"):
+        typer.echo(content)
+    else:
+        json_file.write_text(f"{content}\n", encoding="utf-8")

@@ -1,0 +1,32 @@
+"""Rounds: every workload once, then all again, so that no figure owns the quiet minutes of a machine."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich.console import Console
+
+from services.bench.figures import Figures
+from services.bench.pace import Pace
+
+
+class Workload(Protocol):
+    """One thing to measure."""
+
+    @property
+    def title(self) -> str:
+        """What a person reads while it runs."""
+        ...
+
+    async def run(self, figures: Figures, *, seconds: float) -> None:
+        """Measure for about so many seconds and note the figures; what it caused is over when it returns."""
+        ...
+
+
+async def run_rounds(
+    workloads: Sequence[Workload], figures: Figures, *, pace: Pace, console: Console
+) -> None:
+    """Run all workloads in turn, round after round."""
+    for number in range(1, pace.rounds + 1):
+        for workload in workloads:
+            console.print(f"round {number} of {pace.rounds}: {workload.title}", highlight=False)
+            await workload.run(figures, seconds=pace.seconds)
