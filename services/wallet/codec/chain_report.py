@@ -1,4 +1,4 @@
-"""Between the domain and protobuf, both directions, pure."""
+"""The proof of the journal, as it is answered."""
 
 from cagnotte.wallet.v1 import wallet_service_pb2 as pb
 from services.common.runtime.journal import ChainReport

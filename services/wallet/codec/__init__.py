@@ -1,0 +1,1 @@
+"""Domain values to protobuf and back: pure, total, and the only place that knows both."""
