@@ -7,7 +7,14 @@ from pathlib import Path
 from deploy.local.identity import mint_tokens
 from deploy.local.paths import StackPaths
 from deploy.local.ports import LOOPBACK
-from deploy.local.secrets import SERVICES, Passwords, owner_role, read_passwords
+from deploy.local.provider import provider_url
+from deploy.local.secrets import (
+    SERVICES,
+    Passwords,
+    owner_role,
+    read_passwords,
+    read_provider_secrets,
+)
 from deploy.local.state import StackState, known_state
 
 
@@ -24,6 +31,12 @@ class StackInfo:
     """``host:port`` of the broker."""
     database_urls: Mapping[str, str] = field(repr=False)
     """Each service's database as its owner."""
+    sandbox_url: str
+    """Address of the sandbox provider's API."""
+    sandbox_key: str = field(repr=False)
+    """Its secret key."""
+    sandbox_publishable_key: str = field(repr=False)
+    """Its key for phones."""
     tokens: Mapping[str, str] = field(repr=False)
     """A bearer token for each kind of caller: till, shopper, finance, service, operator."""
 
@@ -36,6 +49,8 @@ class StackInfo:
             f"CAGNOTTE_{name.upper()}_ADDRESS": address for name, address in self.addresses.items()
         }
         variables["CAGNOTTE_KAFKA"] = self.kafka
+        variables["CAGNOTTE_SANDBOX_URL"] = self.sandbox_url
+        variables["CAGNOTTE_SANDBOX_KEY"] = self.sandbox_key
         variables |= {
             f"CAGNOTTE_TOKEN_{kind.upper()}": token for kind, token in self.tokens.items()
         }
@@ -48,6 +63,7 @@ def stack_info(paths: StackPaths) -> StackInfo:
     The tokens are minted anew, so that they never lie in a file.
     """
     state, passwords = known_state(paths), read_passwords(paths)
+    provider = read_provider_secrets(paths)
     return StackInfo(
         root=paths.root,
         clock=state.clock,
@@ -57,6 +73,9 @@ def stack_info(paths: StackPaths) -> StackInfo:
             service: database_url(state, passwords, service=service, role=owner_role(service))
             for service in SERVICES
         },
+        sandbox_url=provider_url(state),
+        sandbox_key=provider.key,
+        sandbox_publishable_key=provider.publishable_key,
         tokens=mint_tokens(paths),
     )
 

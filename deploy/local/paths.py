@@ -58,6 +58,11 @@ class StackPaths:
         return self.root / "kafka"
 
     @property
+    def provider(self) -> Path:
+        """What the sandbox provider keeps."""
+        return self.root / "provider"
+
+    @property
     def logs(self) -> Path:
         """One log file a part."""
         return self.root / "logs"

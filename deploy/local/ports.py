@@ -19,6 +19,8 @@ USUAL_PORTS: Final[Mapping[str, int]] = {
     "ledger_metrics": 9464,
     "points_metrics": 9465,
     "wallet_metrics": 9466,
+    "provider": 12111,
+    "wallet_webhooks": 12112,
 }
 """Where one would look for each part first."""
 

@@ -12,7 +12,9 @@ from deploy.local.identity import identity_settings
 from deploy.local.info import database_url, service_address
 from deploy.local.paths import StackPaths
 from deploy.local.ports import LOOPBACK
-from deploy.local.secrets import Passwords, owner_role, runtime_role
+from deploy.local.provider import provider_url, webhook_address
+from deploy.local.secrets import Passwords, owner_role, read_provider_secrets, runtime_role
+from deploy.local.service_token import service_token_file
 from deploy.local.state import APACHE, StackState
 from deploy.local.supervisor import PartSpec
 
@@ -86,7 +88,22 @@ def _settings(
         "CLOCK": state.clock,
         **identity_settings(paths),
     }
+    if service == "wallet":
+        settings |= _wallet_settings(paths, state)
     return _inherited() | {f"{prefix}_{name}": value for name, value in settings.items()}
+
+
+def _wallet_settings(paths: StackPaths, state: StackState) -> dict[str, str]:
+    secrets = read_provider_secrets(paths)
+    return {
+        "POINTS__ADDRESS": service_address(state, "points"),
+        "LEDGER__ADDRESS": service_address(state, "ledger"),
+        "SERVICE_TOKEN_FILE": str(service_token_file(paths)),
+        "PROVIDER__URL": provider_url(state),
+        "PROVIDER__API_KEY": secrets.key,
+        "PROVIDER__WEBHOOK_SECRET": secrets.webhook_secret,
+        "WEBHOOKS__LISTEN": webhook_address(state),
+    }
 
 
 def _inherited() -> dict[str, str]:

@@ -16,8 +16,10 @@ from deploy.local.ports import hold_ports
 from deploy.local.postgres import prepare_postgres
 from deploy.local.processes import stop_leftovers
 from deploy.local.programme import publish_demo_programme
-from deploy.local.secrets import SERVICES, load_passwords
+from deploy.local.provider import provider_spec
+from deploy.local.secrets import SERVICES, load_passwords, load_provider_secrets
 from deploy.local.service import migrate, service_spec
+from deploy.local.service_token import renew_service_token, write_service_token
 from deploy.local.state import EMBEDDED, PartState, StackState, load_state, save_state
 from deploy.local.supervisor import Part, PartSpec, Report
 
@@ -36,8 +38,8 @@ async def run_stack(
     """Run the folder's stack until SIGINT or SIGTERM; raises StackError when it cannot start.
 
     ``clock`` is ``system``, ``simulated``, or None for what the stack had before, and ``broker`` the same with
-    ``embedded`` and ``apache``. Without all the ``services`` it is PostgreSQL and the broker for those that run
-    elsewhere.
+    ``embedded`` and ``apache``. Without all the ``services`` it is PostgreSQL, the broker and the provider for
+    those that run elsewhere.
     """
     paths.make()
     with ExitStack() as holds:
@@ -107,6 +109,7 @@ class _Stack:
         async with asyncio.TaskGroup() as group:
             for part in self._parts:
                 group.create_task(part.watch())
+            group.create_task(renew_service_token(self._paths))
 
     async def stop(self) -> None:
         """Stop everything, the last first; the services together."""
@@ -122,10 +125,12 @@ class _Stack:
         paths, state = self._paths, self._state
         passwords = load_passwords(paths)
         make_keys(paths)
+        write_service_token(paths)
+        provider = provider_spec(paths, state, load_provider_secrets(paths))
         port = state.ports["postgres"]
         postgres = await asyncio.to_thread(prepare_postgres, paths, port=port, passwords=passwords)
         broker = await asyncio.to_thread(broker_spec, paths, state)
-        await self._start_parts([postgres.spec, broker])
+        await self._start_parts([postgres.spec, broker, provider])
         await asyncio.to_thread(postgres.create_roles, passwords)
         await _all(
             [migrate(paths, state, passwords, service=service) for service in self._services]

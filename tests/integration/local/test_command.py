@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 COMMAND_SECONDS_MAX = 120
-PARTS = ["postgres", "kafka", "ledger", "points", "wallet"]
+PARTS = ["postgres", "kafka", "provider", "ledger", "points", "wallet"]
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +133,7 @@ class TestEnv:
         assert names == {
             *(f"CAGNOTTE_{service}_DATABASE_URL" for service in services),
             *(f"CAGNOTTE_{service}_ADDRESS" for service in services),
-            "CAGNOTTE_KAFKA",
+            *("CAGNOTTE_KAFKA", "CAGNOTTE_SANDBOX_URL", "CAGNOTTE_SANDBOX_KEY"),
             *(
                 f"CAGNOTTE_TOKEN_{kind}"
                 for kind in ("TILL", "SHOPPER", "FINANCE", "SERVICE", "OPERATOR")
@@ -143,7 +143,7 @@ class TestEnv:
 
 class TestSecrets:
     def test_are_in_no_log(self, cagnotte: Cagnotte) -> None:
-        """Neither a password nor a token is written anywhere but where it belongs."""
+        """Neither a password, a key nor a token is written anywhere but where it belongs."""
         secrets = json.loads((cagnotte.folder / "secrets.json").read_text()).values()
         token = shlex.split(cagnotte("env").stdout)[-1].partition("=")[2]
 

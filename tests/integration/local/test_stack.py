@@ -1,4 +1,4 @@
-"""The embedded stack's PostgreSQL and broker, from first start to restart after a kill."""
+"""The embedded stack's PostgreSQL, broker and provider, from first start to restart after a kill."""
 
 import asyncio
 import os
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import aiohttp
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.kafka.topics import read_topics
 from deploy.local.errors import StackError
-from deploy.local.info import database_url
+from deploy.local.info import database_url, stack_info
 from deploy.local.paths import StackPaths, stack_paths
 from deploy.local.secrets import owner_role, read_passwords, runtime_role
+from deploy.local.service_token import service_token_file
 from deploy.local.stack import run_stack
 from deploy.local.state import StackState
 from deploy.local.status import PartStatus, look_at_parts
@@ -158,6 +160,32 @@ class TestDurability:
             assert any("answers again" in line for line in stack.said)
 
 
+class TestProvider:
+    async def test_keeps_what_it_answered_over_a_kill(self, running_stack: RunStack) -> None:
+        """A killed provider comes back with every customer and under the same key."""
+        async with running_stack() as stack, aiohttp.ClientSession() as session:
+            info = stack_info(stack.paths)
+            headers = {"Authorization": f"Bearer {info.sandbox_key}"}
+            async with session.post(f"{info.sandbox_url}/v1/customers", headers=headers) as made:
+                customer = (await made.json())["id"]
+            provider = await wait_for_part(stack.paths, "provider", other_than=None)
+            assert provider.pid is not None
+            os.kill(provider.pid, signal.SIGKILL)
+
+            await wait_for_part(stack.paths, "provider", other_than=provider.pid)
+
+            url = f"{info.sandbox_url}/v1/customers/{customer}"
+            async with session.get(url, headers=headers) as found:
+                assert (await found.json())["id"] == customer
+
+
+class TestServiceToken:
+    async def test_is_its_owners_alone(self, running_stack: RunStack) -> None:
+        """The wallet's token lies in a file that nobody else can read."""
+        async with running_stack() as stack:
+            assert service_token_file(stack.paths).stat().st_mode & 0o777 == 0o600
+
+
 class TestRoles:
     async def test_reach_the_database_of_their_own_service_only(
         self, running_stack: RunStack
@@ -202,6 +230,6 @@ class TestStatus:
             running = await look_at_parts(paths)
         stopped = await look_at_parts(paths)
 
-        assert [part.name for part in running] == ["postgres", "kafka"]
+        assert [part.name for part in running] == ["postgres", "kafka", "provider"]
         assert all(part.healthy and part.pid for part in running)
-        assert [(part.pid, part.healthy) for part in stopped] == [(None, False)] * 2
+        assert [(part.pid, part.healthy) for part in stopped] == [(None, False)] * 3
