@@ -133,8 +133,8 @@ class StripeProvider:
         return await self._unless_found(call, _nothing_found)
 
     async def burn_authorization(self, call: CardCall) -> CallAnswer:
-        """See ``Provider``."""
-        return await self._burnt(call)
+        """See ``Provider``. It looks first: a key that was forgotten can be taken, and proves nothing."""
+        return await self._unless_found(call, self._burnt)
 
     async def capture(self, call: CardCall) -> CallAnswer:
         """See ``Provider``."""
@@ -185,6 +185,7 @@ class StripeProvider:
         return await otherwise(call)
 
     async def _retried(self, call: CardCall) -> CallAnswer:
+        """Send the same under the same key: what was done is answered again, not done again."""
         try:
             return await self._settled(call, await self._calls.create_intent(call))
         except stripe.StripeError as error:
@@ -193,12 +194,17 @@ class StripeProvider:
         return await self._unless_found(call, _without_effect)
 
     async def _burnt(self, call: CardCall) -> CallAnswer:
+        """Take the key; where it is spent, sending the same again tells what it was spent for."""
         try:
             return await self._settled(call, await self._calls.create_burnt_intent(call))
         except stripe.StripeError as error:
-            if failure_of(error) not in (Failure.KEY_SPENT, Failure.ENDED):
-                return unknown(cause_of(error), reference=call.provider_reference)
-        return await self._unless_found(call, _without_effect)
+            failure = failure_of(error)
+            cause = cause_of(error)
+        if failure is Failure.KEY_SPENT:
+            return await self._retried(call)
+        if failure is Failure.ENDED:
+            return await self._unless_found(call, _without_effect)
+        return unknown(cause, reference=call.provider_reference)
 
     async def _settled(self, call: CardCall, intent: Intent) -> CallAnswer:
         """Read an authorization, and end what would wait for somebody.
