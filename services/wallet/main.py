@@ -1,6 +1,6 @@
 """The wallet's parts and how they hang together."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from cagnotte.wallet.v1 import (
     wallet_service_pb2,
     wallet_service_pb2_grpc,
 )
+from services.common.kernel.clock import Clock
 from services.common.runtime import lifecycle
 from services.common.runtime.clock import ServiceClock, open_clock
 from services.common.runtime.clock_service import clock_registration
@@ -43,13 +44,14 @@ from services.wallet.clients.stored_value import MoneyHolds, ValueHolds
 from services.wallet.clients.stripe import open_stripe
 from services.wallet.config import RemoteSettings, Settings
 from services.wallet.domain.command import RecordAnswers
+from services.wallet.domain.ladder import delay_seconds
 from services.wallet.domain.opening import PaymentOutcome
 from services.wallet.domain.payment import Payment
 from services.wallet.store.outbox import CheckoutFacts
 from services.wallet.store.shelf import Shelf
 from services.wallet.usecases.checkouts import Checkouts
 from services.wallet.usecases.commit_batch import CommitBatch
-from services.wallet.usecases.drive import Driver
+from services.wallet.usecases.drive import Driver, Performs
 from services.wallet.usecases.execute import Queue, execute
 from services.wallet.usecases.expire_checkouts import sweep_checkouts
 from services.wallet.usecases.funds import ReadFunds
@@ -75,21 +77,28 @@ class _Others:
     moneys: MoneyHolds
 
 
-class _Engine:
+class Engine:
     """What decides, remembers and drives: everything between the API and the database."""
 
     def __init__(
-        self, settings: Settings, db: Database, clock: ServiceClock, relay: Relay, others: _Others
+        self,
+        settings: Settings,
+        db: Database,
+        clock: Clock,
+        perform: Performs,
+        *,
+        delay: Callable[[int], float],
+        on_commit: Callable[[], None],
     ) -> None:
+        """Take what makes calls, and whom to tell of a commit; ``delay`` is that between probes."""
         shard_id = settings.shard_id
         self.shelf = Shelf(shard_id=shard_id, size_max=settings.shelf_max)
         self.hub = WatchHub(
             db, self.shelf, shard_id=shard_id, idle_seconds=settings.watch_poll_seconds
         )
-        perform = Perform(
-            others.provider, others.values, others.moneys, calls_max=settings.calls_max
+        self.driver = Driver(
+            self._record, perform, clock, delay=delay, driven_max=settings.driven_max
         )
-        self.driver = Driver(self._record, perform, clock, driven_max=settings.driven_max)
         commit = CommitBatch(
             db, clock, self.shelf, shard_id=shard_id, on_commit=self._tell_of_commit
         )
@@ -107,13 +116,13 @@ class _Engine:
         self.in_time = InTime(
             self.queue, self.hub, self.driver, budget_seconds=settings.answer_budget_seconds
         )
-        self._relay = relay
+        self._on_commit = on_commit
 
     async def _record(self, command: RecordAnswers) -> Payment:
         return (await execute(self.queue, command, PaymentOutcome)).payment
 
     def _tell_of_commit(self, payments: Collection[Payment]) -> None:
-        self._relay.wake()
+        self._on_commit()
         self.hub.publish(payments)
         self.driver.notice(payments)
 
@@ -129,7 +138,14 @@ async def serve(settings: Settings) -> int:
         producer = await stack.enter_async_context(open_producer(settings.kafka))
         others = await _open_others(settings, stack)
         relay = _build_relay(settings, db, producer)
-        engine = _Engine(settings, db, clock, relay, others)
+        engine = Engine(
+            settings,
+            db,
+            clock,
+            Perform(others.provider, others.values, others.moneys, calls_max=settings.calls_max),
+            delay=delay_seconds,
+            on_commit=relay.wake,
+        )
         hear = Hear(db, engine.driver, shard_id=settings.shard_id)
         registrations = _registrations(settings, db, clock, engine, others)
         server = build_server(
@@ -215,7 +231,7 @@ def _build_relay(settings: Settings, db: Database, producer: Producer) -> Relay:
     )
 
 
-def _loops(settings: Settings, engine: _Engine, poll: PollProvider, relay: Relay) -> list[Loop]:
+def _loops(settings: Settings, engine: Engine, poll: PollProvider, relay: Relay) -> list[Loop]:
     """List the loops in the order of their end: what feeds the queue before the queue."""
     queue = engine.queue
     # Without a key there is no provider: payments by stored value alone.
@@ -232,7 +248,7 @@ def _loops(settings: Settings, engine: _Engine, poll: PollProvider, relay: Relay
 
 
 def _registrations(
-    settings: Settings, db: Database, clock: ServiceClock, engine: _Engine, others: _Others
+    settings: Settings, db: Database, clock: ServiceClock, engine: Engine, others: _Others
 ) -> list[Registration]:
     reader, in_time = engine.reader, engine.in_time
     read_funds = ReadFunds(others.values, others.moneys)

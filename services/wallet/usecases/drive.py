@@ -20,7 +20,6 @@ from services.common.runtime.database import is_infrastructure_failure
 from services.common.runtime.group_commit import Draining
 from services.common.runtime.telemetry import continue_trace, current_traceparent
 from services.wallet.domain.command import Answer, RecordAnswers
-from services.wallet.domain.ladder import delay_seconds
 from services.wallet.domain.leg import LegOperation, LegPhase
 from services.wallet.domain.payment import Payment
 from services.wallet.domain.step import Step, steps
@@ -59,12 +58,14 @@ class Driver:
         perform: Performs,
         clock: Clock,
         *,
+        delay: Callable[[int], float],
         driven_max: int,
     ) -> None:
-        """Take what records answers and what makes calls."""
+        """Take what records answers and what makes calls; ``delay`` gives the seconds before each probe."""
         self._record = record
         self._perform = perform
         self._clock = clock
+        self._delay = delay
         self._driven_max = driven_max
         self._drives: dict[UUID, _Drive] = {}
         self._stopped = asyncio.Event()
@@ -163,6 +164,10 @@ class Driver:
         """Make the call of a step."""
         return await self._perform(step, probe_number=probe_number)
 
+    def delay(self, probe_number: int) -> float:
+        """Give how long to wait before a probe, in seconds of machine time."""
+        return self._delay(probe_number)
+
     def steps(self, payment: Payment) -> Mapping[_Key, Step]:
         """Give the calls that a state asks for."""
         found = steps(payment, now=self._clock())
@@ -251,7 +256,7 @@ class _Drive:
             self._probes[key] = number + 1
             return await self._driver.perform(step, probe_number=number)
         while True:
-            await self._wait(delay_seconds(number))
+            await self._wait(self._driver.delay(number))
             latest = self._driver.steps(self._payment).get(key, step)
             answer = await self._driver.perform(latest, probe_number=number)
             number += 1
