@@ -63,6 +63,12 @@ Baskets = Annotated[
     int, typer.Option("--baskets", min=1, metavar="N", help="Replay the first N baskets.")
 ]
 AllBaskets = Annotated[bool, typer.Option("--all", help="Replay the whole year.")]
+Phones = Annotated[
+    int,
+    typer.Option(
+        "--phones", min=0, max=100, metavar="PERCENT", help="Share of baskets paid by phone."
+    ),
+]
 WaitSeconds = Annotated[
     float,
     typer.Option("--wait", min=0, metavar="SECONDS", help="Time that events under way may take."),
@@ -79,7 +85,9 @@ BrokerKind = Annotated[
 ]
 
 DEMO_BASKETS: Final = 20_000
-"""A minute or two on two cores."""
+"""A few minutes on two cores."""
+PHONES_PERCENT: Final = 30
+"""The share of baskets that are paid by phone, unless one is named."""
 
 
 @app.command()
@@ -169,13 +177,14 @@ def call(
 def replay(
     folder: Folder = None,
     baskets: Baskets = DEMO_BASKETS,
+    phones: Phones = PHONES_PERCENT,
     *,
     all_baskets: AllBaskets = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Replay real baskets as tills against a running stack, and compare its books with them."""
+    """Replay real baskets as tills and phones against a running stack, and compare its books with them."""
     console = _console_beside(json_file)
-    report = _replay(_info(_paths(folder)), None if all_baskets else baskets, console)
+    report = _replay(_paths(folder), None if all_baskets else baskets, phones, console)
     _show_replay(report, console, json_file)
     if not report.ok:
         raise typer.Exit(EXIT_FAILED)
@@ -196,6 +205,7 @@ def verify(folder: Folder = None, wait: WaitSeconds = 30.0, *, as_json: JsonFlag
 def demo(
     folder: Folder = None,
     baskets: Baskets = DEMO_BASKETS,
+    phones: Phones = PHONES_PERCENT,
     wait: WaitSeconds = 30.0,
     broker: BrokerKind = None,
     *,
@@ -210,9 +220,8 @@ def demo(
     console = _console_beside(json_file)
     report_line = partial(say, console)
     with demo_stack(folder, keep=keep, broker=broker, report=report_line) as paths:
-        info = _info(paths)
-        report = _replay(info, None if all_baskets else baskets, console)
-        report = report.with_verify(ok=_verify(info, wait, console).ok)
+        report = _replay(paths, None if all_baskets else baskets, phones, console)
+        report = report.with_verify(ok=_verify(_info(paths), wait, console).ok)
         _show_replay(report, console, json_file)
     if not report.ok:
         raise typer.Exit(EXIT_FAILED)
@@ -224,18 +233,30 @@ def main() -> None:
         app()
 
 
-def _replay(info: "StackInfo", baskets: int | None, console: Console) -> "ReplayReport":
+def _replay(
+    paths: "StackPaths", baskets: int | None, phones_percent: int, console: Console
+) -> "ReplayReport":
+    from deploy.local.identity import shopper_tokens
     from services.simulator.replay import ReplayOptions, run_replay
-    from services.simulator.stack import Endpoints
+    from services.simulator.stack import Endpoints, PhoneAccess
 
+    info = _info(paths)
     endpoints = Endpoints(
         ledger=info.addresses["ledger"],
         points=info.addresses["points"],
         wallet=info.addresses["wallet"],
         till_token=info.tokens["till"],
         operator_token=info.tokens["operator"],
+        finance_token=info.tokens["finance"],
+        phones=PhoneAccess(
+            shopper_token=shopper_tokens(paths),
+            provider_url=info.sandbox_url,
+            publishable_key=info.sandbox_publishable_key,
+            secret_key=info.sandbox_key,
+        ),
     )
-    return asyncio.run(run_replay(endpoints, ReplayOptions(baskets=baskets), console=console))
+    options = ReplayOptions(baskets=baskets, phones_percent=phones_percent)
+    return asyncio.run(run_replay(endpoints, options, console=console))
 
 
 def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "VerifyReport":
@@ -247,6 +268,8 @@ def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "Verify
             ledger_dsn=info.database_urls["ledger"],
             points_dsn=info.database_urls["points"],
             wallet_dsn=info.database_urls["wallet"],
+            provider_url=info.sandbox_url,
+            provider_key=info.sandbox_key,
             progress=listen,
             wait_seconds=wait_seconds,
         )

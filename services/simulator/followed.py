@@ -7,7 +7,7 @@ from time import monotonic
 
 from cagnotte.points.v1 import points_pb2 as pb
 from cagnotte.points.v1 import points_service_pb2 as rpc
-from services.simulator.errors import PointsBehindError
+from services.simulator.errors import PointsBehindError, ServiceRefusedError
 from services.simulator.phones import FOLLOW_SECONDS_MAX, POLL_SECONDS
 from services.simulator.stack import Stack
 
@@ -32,8 +32,7 @@ class Follower:
         self, key: pb.TicketKey, done: Callable[[rpc.GetTicketResponse], bool]
     ) -> rpc.GetTicketResponse:
         began = monotonic()
-        request = rpc.GetTicketRequest(key=key)
-        while not done(answer := await self.stack.till.call(self.stack.points.GetTicket, request)):
+        while not done(answer := await self._look(key)):
             if monotonic() - began > FOLLOW_SECONDS_MAX:
                 raise PointsBehindError(
                     f"The points service has not followed ticket {key.store_id}/{key.business_date}/"
@@ -41,3 +40,14 @@ class Follower:
                 )
             await asyncio.sleep(POLL_SECONDS)
         return answer
+
+    async def _look(self, key: pb.TicketKey) -> rpc.GetTicketResponse:
+        try:
+            return await self.stack.till.call(
+                self.stack.points.GetTicket, rpc.GetTicketRequest(key=key)
+            )
+        except ServiceRefusedError as refusal:
+            if refusal.reason != "TICKET_NOT_FOUND":
+                raise
+            # Neither the till's ticket nor the checkout's event has arrived.
+            return rpc.GetTicketResponse()
