@@ -10,14 +10,17 @@ from services.common.runtime.database import Database, open_database
 from services.common.runtime.group_commit import GroupCommit
 from services.common.runtime.grpc_server import Registration, build_server
 from services.common.runtime.identity import Identity
+from services.common.runtime.kafka import Consumer
 from services.common.runtime.kafka_producer import Producer, open_producer
 from services.common.runtime.lifecycle import Loop
 from services.common.runtime.logging import configure_logging
 from services.common.runtime.migrate import migrate as apply_migrations
 from services.common.runtime.relay import Relay
-from services.common.runtime.telemetry import open_metrics, open_tracing
+from services.common.runtime.telemetry import Tracing, open_metrics, open_tracing
 from services.points.api.servicer import PointsServicer
 from services.points.config import Settings
+from services.points.events import topics
+from services.points.events.on_checkouts import CheckoutCommand, TakeInCheckouts
 from services.points.store.facts import PointsFacts
 from services.points.usecases.commit_batch import CommitBatch
 from services.points.usecases.execute import Queue
@@ -47,6 +50,7 @@ async def serve(settings: Settings) -> int:
         queue: Queue = GroupCommit(
             commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
         )
+        consumer = _build_consumer(settings, queue, tracing)
         reader = Reader(db, shard_id=settings.shard_id)
         servicer = PointsServicer(queue, reader, clock)
         server = build_server(
@@ -56,6 +60,7 @@ async def serve(settings: Settings) -> int:
             tracing=tracing,
         )
         loops = [
+            Loop("consumer", consumer.run),
             Loop("sweep", lambda: sweep_value(queue, idle_seconds=settings.sweep_idle_seconds)),
             Loop("commits", queue.run, queue.stop),
             Loop("relay", relay.run),
@@ -84,6 +89,21 @@ def _build_relay(settings: Settings, db: Database, producer: Producer) -> Relay:
         shard_id=settings.shard_id,
         batch_max=settings.relay_batch_max,
         idle_seconds=settings.relay_idle_seconds,
+    )
+
+
+def _build_consumer(
+    settings: Settings, queue: Queue, tracing: Tracing
+) -> Consumer[CheckoutCommand]:
+    checkouts = TakeInCheckouts(queue)
+    return Consumer(
+        settings.kafka,
+        topics=[topics.CHECKOUTS],
+        group_id=topics.CONSUMER_GROUP,
+        parse=checkouts.parse,
+        handle=checkouts.handle,
+        batch_max=settings.batch_max,
+        tracing=tracing,
     )
 
 

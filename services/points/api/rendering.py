@@ -8,6 +8,7 @@ from cagnotte.points.v1 import points_service_pb2 as pb
 from services.common.kernel.errors import DomainError
 from services.common.runtime.journal import ChainReport
 from services.points.codec.decision import render_outcome, render_refusal, render_training
+from services.points.codec.settlement import render_reversal, render_settlement
 from services.points.codec.time import render_time
 from services.points.codec.value import render_balance, render_currency
 from services.points.domain.command import RecordTicket
@@ -55,6 +56,8 @@ def render_ticket(key: TicketKey, kept: KeptTicket) -> pb.GetTicketResponse:
             )
             for conflict in kept.conflicts
         ],
+        settlement=None if kept.settlement is None else render_settlement(kept.settlement),
+        reversal=None if kept.reversal is None else render_reversal(*kept.reversal),
     )
 
 
@@ -87,6 +90,9 @@ def render_totals(totals: Totals, *, journal_seq: int) -> pb.GetLoyaltyTotalsRes
                 expired=total.expired,
                 outstanding=total.outstanding,
                 held=total.held,
+                reversed=total.reversed,
+                restored=total.restored,
+                absorbed=total.absorbed,
             )
             for total in totals.currencies
         ],

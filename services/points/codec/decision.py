@@ -24,16 +24,25 @@ _NO_LOYALTY: Final = {
     pb.LOYALTY_STATE_UNKNOWN_CARD: "No member has the card, so the ticket earns nothing.",
     pb.LOYALTY_STATE_UNKNOWN_MEMBER: "The member does not exist, so the ticket earns nothing.",
     pb.LOYALTY_STATE_NO_PROGRAMME: "No programme was in force at the time of the ticket.",
+    pb.LOYALTY_STATE_AWAITING_CHECKOUT: "What the ticket earns is decided when its checkout is settled.",
+    pb.LOYALTY_STATE_RECORDED_OTHERWISE: (
+        "The ticket was recorded before as another sale, which decided what is earned."
+    ),
 }
 
 
 def keep_decision(decision: TicketDecision) -> bytes:
     """Give the canonical bytes under which a decision is kept."""
+    return render_decision(decision).SerializeToString(deterministic=True)
+
+
+def render_decision(decision: TicketDecision) -> pb.TicketDecision:
+    """Give the message of a decision."""
     awards = [
         _render_award(award, lot_id=str(lot_id) if lot_id else "")
         for award, lot_id in zip(decision.awards, decision.lot_ids, strict=True)
     ]
-    message = pb.TicketDecision(
+    return pb.TicketDecision(
         state=pb.LoyaltyState.ValueType(decision.state),
         member_id=str(decision.member_id) if decision.member_id else "",
         awards=awards,
@@ -46,7 +55,6 @@ def keep_decision(decision: TicketDecision) -> bytes:
             for balance in decision.balances
         ],
     )
-    return message.SerializeToString(deterministic=True)
 
 
 def render_outcome(key: TicketKey, outcome: RecordOutcome) -> pb.TicketOutcome:

@@ -17,16 +17,20 @@ from services.points.domain.event import (
     CardLinked,
     Event,
     LotShare,
+    LoyaltyTender,
     MemberEnrolled,
     MemberIdentified,
     ProgrammePublished,
+    ReversedLot,
     Stamp,
     TicketConflicted,
     TicketRecorded,
+    TicketSettled,
     ValueEarned,
     ValueExpired,
     ValueHeld,
     ValueReleased,
+    ValueReversed,
     ValueSpent,
 )
 
@@ -44,6 +48,8 @@ MESSAGES: Final[dict[int, type[Message]]] = {
     pb.EVENT_TYPE_VALUE_SPENT: pb.ValueSpent,
     pb.EVENT_TYPE_VALUE_RELEASED: pb.ValueReleased,
     pb.EVENT_TYPE_VALUE_EXPIRED: pb.ValueExpired,
+    pb.EVENT_TYPE_TICKET_SETTLED: pb.TicketSettled,
+    pb.EVENT_TYPE_VALUE_REVERSED: pb.ValueReversed,
 }
 """The message of each type of fact."""
 
@@ -74,6 +80,10 @@ def _render(event: Event) -> Message:
             return _render_earned(event)
         case TicketConflicted():
             return _render_conflict(event)
+        case TicketSettled():
+            return _render_settled(event)
+        case ValueReversed():
+            return _render_reversed(event)
         case MemberEnrolled():
             return pb.MemberEnrolled(
                 metadata=render_metadata(event.stamp),
@@ -221,6 +231,65 @@ def _render_expired(event: ValueExpired) -> pb.ValueExpired:
             for lot in event.lots
         ],
     )
+
+
+def _render_settled(event: TicketSettled) -> pb.TicketSettled:
+    return pb.TicketSettled(
+        metadata=render_metadata(event.stamp),
+        key=render_key(event.key),
+        ticket_id=str(event.ticket_id),
+        checkout_id=str(event.checkout_id),
+        customer_id=str(event.customer_id),
+        member_id=_optional(event.member_id),
+        content_hash=event.content_hash,
+        tenders=render_tenders(event.tenders),
+        settlement_hash=event.settlement_hash,
+    )
+
+
+def _render_reversed(event: ValueReversed) -> pb.ValueReversed:
+    return pb.ValueReversed(
+        metadata=render_metadata(event.stamp),
+        member_id=_optional(event.member_id),
+        key=render_key(event.key),
+        ticket_id=str(event.ticket_id),
+        checkout_id=str(event.checkout_id),
+        refund_id=str(event.refund_id),
+        restored=_render_reversed_lots(event.restored),
+        taken=_render_reversed_lots(event.taken),
+        shortfalls=[
+            money_pb2.LoyaltyAmount(currency=_currency(amount.currency), quantity=amount.quantity)
+            for amount in event.shortfalls
+        ],
+    )
+
+
+def _render_reversed_lots(lots: Iterable[ReversedLot]) -> list[pb.ReversedLot]:
+    return [
+        pb.ReversedLot(
+            lot_id=str(lot.lot_id),
+            currency=_currency(lot.currency),
+            quantity=lot.quantity,
+            expire_time=render_time(lot.expire_time),
+        )
+        for lot in lots
+    ]
+
+
+def render_tenders(tenders: Iterable[LoyaltyTender]) -> list[points_pb2.LoyaltyTender]:
+    """Give the messages of what kitty and points paid, in their order."""
+    return [
+        points_pb2.LoyaltyTender(
+            hold_id=str(tender.hold_id),
+            currency=_currency(tender.currency),
+            amount_minor=tender.amount_minor,
+            quantity=tender.quantity,
+            spent_quantity=tender.spent_quantity,
+            shortfall=tender.shortfall,
+            late_hold_id=_optional(tender.late_hold_id),
+        )
+        for tender in tenders
+    ]
 
 
 def render_shares(shares: Iterable[LotShare]) -> list[points_pb2.LotShare]:

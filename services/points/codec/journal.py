@@ -8,7 +8,7 @@ from uuid import UUID
 from cagnotte.common.v1 import event_pb2
 from cagnotte.points.v1 import events_pb2 as pb
 from cagnotte.points.v1 import points_pb2
-from services.common.kernel.loyalty import LoyaltyCurrency
+from services.common.kernel.loyalty import LoyaltyAmount, LoyaltyCurrency
 from services.points.codec.programme import keep_programme, parse_programme
 from services.points.codec.ticket import parse_key
 from services.points.codec.time import parse_time
@@ -18,17 +18,21 @@ from services.points.domain.event import (
     Event,
     ExpiredLot,
     LotShare,
+    LoyaltyTender,
     MemberEnrolled,
     MemberIdentified,
     ProgrammePublished,
     ReleaseCause,
+    ReversedLot,
     Stamp,
     TicketConflicted,
     TicketRecorded,
+    TicketSettled,
     ValueEarned,
     ValueExpired,
     ValueHeld,
     ValueReleased,
+    ValueReversed,
     ValueSpent,
 )
 from services.points.domain.ticket import Channel, Tender, TenderKind
@@ -197,6 +201,66 @@ def _value_expired(payload: bytes) -> ValueExpired:
     )
 
 
+def _ticket_settled(payload: bytes) -> TicketSettled:
+    message = pb.TicketSettled.FromString(payload)
+    return TicketSettled(
+        stamp=_stamp(message.metadata),
+        key=parse_key(message.key),
+        ticket_id=UUID(message.ticket_id),
+        checkout_id=UUID(message.checkout_id),
+        customer_id=UUID(message.customer_id),
+        member_id=_optional(message.member_id),
+        content_hash=message.content_hash,
+        tenders=parse_tenders(message.tenders),
+        settlement_hash=message.settlement_hash,
+    )
+
+
+def _value_reversed(payload: bytes) -> ValueReversed:
+    message = pb.ValueReversed.FromString(payload)
+    return ValueReversed(
+        stamp=_stamp(message.metadata),
+        member_id=_optional(message.member_id),
+        key=parse_key(message.key),
+        ticket_id=UUID(message.ticket_id),
+        checkout_id=UUID(message.checkout_id),
+        refund_id=UUID(message.refund_id),
+        restored=_reversed_lots(message.restored),
+        taken=_reversed_lots(message.taken),
+        shortfalls=tuple(
+            LoyaltyAmount(LoyaltyCurrency(amount.currency), amount.quantity)
+            for amount in message.shortfalls
+        ),
+    )
+
+
+def _reversed_lots(messages: Iterable[pb.ReversedLot]) -> tuple[ReversedLot, ...]:
+    return tuple(
+        ReversedLot(
+            UUID(message.lot_id),
+            LoyaltyCurrency(message.currency),
+            message.quantity,
+            parse_time(message.expire_time, "expire_time"),
+        )
+        for message in messages
+    )
+
+
+def parse_tenders(messages: Iterable[points_pb2.LoyaltyTender]) -> tuple[LoyaltyTender, ...]:
+    """Give what kitty and points paid, in its order."""
+    return tuple(
+        LoyaltyTender(
+            hold_id=UUID(message.hold_id),
+            currency=LoyaltyCurrency(message.currency),
+            amount_minor=message.amount_minor,
+            quantity=message.quantity,
+            spent_quantity=message.spent_quantity,
+            late_hold_id=_optional(message.late_hold_id),
+        )
+        for message in messages
+    )
+
+
 _PARSERS: Final[Mapping[int, Callable[[bytes], Event]]] = MappingProxyType(
     {
         pb.EVENT_TYPE_MEMBER_ENROLLED: _member_enrolled,
@@ -210,6 +274,8 @@ _PARSERS: Final[Mapping[int, Callable[[bytes], Event]]] = MappingProxyType(
         pb.EVENT_TYPE_VALUE_SPENT: _value_spent,
         pb.EVENT_TYPE_VALUE_RELEASED: _value_released,
         pb.EVENT_TYPE_VALUE_EXPIRED: _value_expired,
+        pb.EVENT_TYPE_TICKET_SETTLED: _ticket_settled,
+        pb.EVENT_TYPE_VALUE_REVERSED: _value_reversed,
     }
 )
 

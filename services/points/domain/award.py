@@ -1,7 +1,7 @@
 """What a ticket earns: each rule of the programme in force, line by line."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Final, NamedTuple, assert_never
@@ -30,6 +30,8 @@ class LoyaltyState(IntEnum):
     UNKNOWN_CARD = 3
     UNKNOWN_MEMBER = 4
     NO_PROGRAMME = 5
+    AWAITING_CHECKOUT = 6
+    RECORDED_OTHERWISE = 7
 
 
 class LineShare(NamedTuple):
@@ -84,6 +86,22 @@ def evaluate(ticket: Ticket, programme: Programme) -> tuple[Award, ...]:
 def evaluate_all(ticket: Ticket, programmes: Iterable[Programme]) -> tuple[Award, ...]:
     """Give the awards of several programmes, one after the other."""
     return tuple(award for programme in programmes for award in evaluate(ticket, programme))
+
+
+def net_of(ticket: Ticket, reduction_minor: int) -> Ticket:
+    """Give a ticket whose lines count only what kitty and points did not pay.
+
+    Each line's base less its share of the reduction, by largest remainder over the bases, so that
+    the bases sum to what was paid by other means. Only for evaluating: sales are as they were.
+    """
+    if not reduction_minor:
+        return ticket
+    shares = allocate(reduction_minor, [line.base_minor for line in ticket.lines])
+    lines = tuple(
+        line._replace(supplier_coupon_minor=line.supplier_coupon_minor + share)
+        for line, share in zip(ticket.lines, shares, strict=True)
+    )
+    return replace(ticket, lines=lines)
 
 
 def quantity_of(earning: Earning, base_minor: int) -> int:

@@ -10,15 +10,18 @@ from services.common.kernel.loyalty import LoyaltyCurrency
 from services.points.domain.event import (
     CardLinked,
     Event,
+    LoyaltyTender,
     MemberEnrolled,
     MemberIdentified,
     ProgrammePublished,
     TicketConflicted,
     TicketRecorded,
+    TicketSettled,
     ValueEarned,
     ValueExpired,
     ValueHeld,
     ValueReleased,
+    ValueReversed,
     ValueSpent,
 )
 from services.points.domain.programme import Programme
@@ -43,6 +46,7 @@ class KnownTicket:
     content_hash: bytes
     total_minor: int
     decision: bytes
+    checkout_id: UUID | None
     conflict_hashes: set[bytes] = field(default_factory=set)
 
 
@@ -62,6 +66,33 @@ class NewConflict(NamedTuple):
 
 
 @dataclass(slots=True)
+class KnownSettlement:
+    """A settled checkout, as far as its refund looks at it: what it spent and the lots it earned."""
+
+    member_id: UUID | None
+    tenders: tuple[LoyaltyTender, ...]
+    lot_ids: tuple[UUID, ...]
+    is_reversed: bool = False
+
+    @property
+    def hold_ids(self) -> list[UUID]:
+        """Give the holds that were spent for it."""
+        return [
+            hold_id
+            for tender in self.tenders
+            for hold_id in (tender.hold_id, tender.late_hold_id)
+            if tender.spent_quantity and hold_id is not None
+        ]
+
+
+class NewSettlement(NamedTuple):
+    """A settlement to keep: its fact, and how it is kept."""
+
+    event: TicketSettled
+    content: bytes
+
+
+@dataclass(slots=True)
 class Batch:
     """The locked rows of one batch; the fold owns it and changes it by facts alone."""
 
@@ -69,11 +100,14 @@ class Batch:
     programmes: list[PublishedProgramme] = field(default_factory=list)
     tickets: dict[TicketKey, KnownTicket] = field(default_factory=dict)
     request_keys: dict[UUID, TicketKey] = field(default_factory=dict)
+    settlements: dict[UUID, KnownSettlement] = field(default_factory=dict)
     due_holds: list[UUID] = field(default_factory=list)
     due_lots: list[UUID] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     new_tickets: list[NewTicket] = field(default_factory=list)
     new_conflicts: list[NewConflict] = field(default_factory=list)
+    new_settlements: list[NewSettlement] = field(default_factory=list)
+    new_reversals: list[ValueReversed] = field(default_factory=list)
 
     def record(self, event: Event) -> None:
         """Take a fact in: it changes the rows, and the journal will have it."""
@@ -142,6 +176,11 @@ def _touch(touched: Touched, event: Event) -> None:
             touched.changed_holds.add(event.hold_id)
             touched.changed_lots.update(share.lot_id for share in event.lots)
             touched.balances.add((event.member_id, event.currency))
+        case ValueReversed():
+            moved = (*event.restored, *event.taken)
+            touched.changed_lots.update(share.lot_id for share in moved)
+            if event.member_id is not None:
+                touched.balances.update((event.member_id, share.currency) for share in moved)
         case ValueExpired():
             touched.changed_lots.update(share.lot_id for share in event.lots)
             touched.balances.update((event.member_id, share.currency) for share in event.lots)

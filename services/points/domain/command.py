@@ -5,12 +5,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.points.domain.programme import Programme
-from services.points.domain.ticket import Ticket
+from services.points.domain.ticket import Ticket, TicketKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,45 @@ class ExpireValue:
     limit: int
 
 
+class TenderClaim(NamedTuple):
+    """What kitty or points were to pay of a checkout: the hold made for it, and how much."""
+
+    hold_id: UUID
+    currency: LoyaltyCurrency
+    amount_minor: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCheckout:
+    """Take in that a checkout was settled; ``event_id`` and ``occur_time`` are the wallet's.
+
+    ``content`` is the ticket as the till gave it to the checkout, and its SHA-256 beside it.
+    """
+
+    event_id: UUID
+    trace_parent: str
+    occur_time: datetime
+    checkout_id: UUID
+    customer_id: UUID
+    ticket: Ticket
+    content: bytes
+    content_hash: bytes
+    tenders: tuple[TenderClaim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseCheckout:
+    """Take in that a settled checkout was refunded in full; the id and the time are the wallet's."""
+
+    event_id: UUID
+    trace_parent: str
+    occur_time: datetime
+    checkout_id: UUID
+    refund_id: UUID
+    key: TicketKey
+
+
 Command: TypeAlias = (
     EnrolMember
     | IdentifyMember
@@ -118,4 +157,6 @@ Command: TypeAlias = (
     | SpendHold
     | ReleaseHold
     | ExpireValue
+    | SettleCheckout
+    | ReverseCheckout
 )

@@ -16,6 +16,8 @@ from services.points.domain.command import (
     PublishProgramme,
     RecordTicket,
     ReleaseHold,
+    ReverseCheckout,
+    SettleCheckout,
     SpendHold,
 )
 from services.points.domain.holding import (
@@ -26,6 +28,7 @@ from services.points.domain.holding import (
     decide_spend,
     decide_sweep,
 )
+from services.points.domain.keeping import Keep
 from services.points.domain.member import (
     MemberOutcome,
     decide_enrol,
@@ -33,10 +36,20 @@ from services.points.domain.member import (
     decide_link,
 )
 from services.points.domain.publishing import PublishOutcome, decide_publish
-from services.points.domain.recording import KeepDecision, RecordOutcome, decide_ticket
+from services.points.domain.recording import RecordOutcome, decide_ticket
+from services.points.domain.reversing import ReverseOutcome, decide_reverse
+from services.points.domain.settling import SettleOutcome, decide_settle
 from services.points.domain.ticket import TicketLimits
 
-Outcome: TypeAlias = MemberOutcome | PublishOutcome | RecordOutcome | HoldOutcome | SweepOutcome
+Outcome: TypeAlias = (
+    MemberOutcome
+    | PublishOutcome
+    | RecordOutcome
+    | HoldOutcome
+    | SweepOutcome
+    | SettleOutcome
+    | ReverseOutcome
+)
 """What a command brought about."""
 
 Answer: TypeAlias = Outcome | DomainError
@@ -49,7 +62,7 @@ def decide(
     *,
     now: datetime,
     limits: TicketLimits,
-    keep: KeepDecision,
+    keep: Keep,
 ) -> Outcome:
     """Decide one command and record its facts in the batch.
 
@@ -58,7 +71,7 @@ def decide(
     """
     match command:
         case RecordTicket():
-            return decide_ticket(batch, command, now=now, limits=limits, keep=keep)
+            return decide_ticket(batch, command, now=now, limits=limits, keep=keep.decision)
         case EnrolMember():
             return decide_enrol(batch, command, now=now)
         case IdentifyMember():
@@ -75,6 +88,10 @@ def decide(
             return decide_release(batch, command, now=now)
         case ExpireValue():
             return decide_sweep(batch, command, now=now)
+        case SettleCheckout():
+            return decide_settle(batch, command, now=now, keep=keep)
+        case ReverseCheckout():
+            return decide_reverse(batch, command, now=now)
         case _:
             assert_never(command)
 
@@ -85,7 +102,7 @@ def decide_all(
     *,
     now: datetime,
     limits: TicketLimits,
-    keep: KeepDecision,
+    keep: Keep,
 ) -> list[Answer]:
     """Decide commands in their order; a refusal never disturbs the rest."""
     answers: list[Answer] = []

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-from services.common.kernel.loyalty import LoyaltyCurrency
+from services.common.kernel.loyalty import LoyaltyAmount, LoyaltyCurrency
 from services.points.domain.programme import Programme, programme_subject
 from services.points.domain.ticket import Channel, Tender, TicketKey
 
@@ -242,6 +242,95 @@ class ValueExpired:
         return self.member_id
 
 
+@dataclass(frozen=True, slots=True)
+class LoyaltyTender:
+    """What kitty or points paid of a checkout; ``quantity`` was promised, and spent as far as it was there."""
+
+    hold_id: UUID
+    currency: LoyaltyCurrency
+    amount_minor: int
+    quantity: int
+    spent_quantity: int
+    late_hold_id: UUID | None
+
+    @property
+    def shortfall(self) -> int:
+        """Give what was no longer there to be spent."""
+        return self.quantity - self.spent_quantity
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSettled:
+    """The checkout of a ticket was settled; its id and ``occur_time`` are those of the wallet's fact."""
+
+    stamp: Stamp
+    key: TicketKey
+    ticket_id: UUID
+    checkout_id: UUID
+    customer_id: UUID
+    member_id: UUID | None
+    content_hash: bytes
+    tenders: tuple[LoyaltyTender, ...]
+    settlement_hash: bytes
+
+    @property
+    def subject(self) -> UUID:
+        """Give the aggregate of the fact: the member, or the ticket itself without one."""
+        return self.member_id or self.ticket_id
+
+
+class ReversedAmount(NamedTuple):
+    """What a refund did to one loyalty currency."""
+
+    currency: LoyaltyCurrency
+    restored: int
+    taken: int
+    shortfall: int
+
+
+class ReversedLot(NamedTuple):
+    """A part of one lot that a reversal moved."""
+
+    lot_id: UUID
+    currency: LoyaltyCurrency
+    quantity: int
+    expire_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ValueReversed:
+    """The checkout of a ticket was refunded: what it spent is back, what it earned is gone."""
+
+    stamp: Stamp
+    member_id: UUID | None
+    key: TicketKey
+    ticket_id: UUID
+    checkout_id: UUID
+    refund_id: UUID
+    restored: tuple[ReversedLot, ...]
+    taken: tuple[ReversedLot, ...]
+    shortfalls: tuple[LoyaltyAmount, ...]
+
+    @property
+    def subject(self) -> UUID:
+        """Give the aggregate of the fact: the member, or the ticket itself without one."""
+        return self.member_id or self.ticket_id
+
+    def amounts(self) -> tuple[ReversedAmount, ...]:
+        """Give the sums, one for each currency in their order, whether anything moved or not."""
+        return tuple(
+            ReversedAmount(
+                currency,
+                restored=sum(lot.quantity for lot in self.restored if lot.currency is currency),
+                taken=sum(lot.quantity for lot in self.taken if lot.currency is currency),
+                shortfall=sum(
+                    amount.quantity for amount in self.shortfalls if amount.currency is currency
+                ),
+            )
+            for currency in LoyaltyCurrency
+        )
+
+
 Event: TypeAlias = (
     MemberEnrolled
     | MemberIdentified
@@ -254,4 +343,6 @@ Event: TypeAlias = (
     | ValueSpent
     | ValueReleased
     | ValueExpired
+    | TicketSettled
+    | ValueReversed
 )

@@ -129,7 +129,7 @@ def decide_hold(batch: Batch, command: HoldValue, *, now: datetime) -> HoldOutco
         currency=command.currency,
         quantity=command.quantity,
         expire_time=command.expire_time,
-        lots=_take((_available_share(lot) for lot in lots), command.quantity)[0],
+        lots=take(map(available_share, lots), command.quantity)[0],
     )
     batch.record(event)
     return _outcome(batch.rows.holds[command.hold_id], replayed=False)
@@ -155,13 +155,17 @@ def decide_spend(batch: Batch, command: SpendHold, *, now: datetime) -> HoldOutc
         raise HoldNotOpen("The hold is not open.", state=state.name)
     if quantity > hold.quantity:
         raise SpendAboveHold("More is to be spent than is held.", held=hold.quantity)
-    spent, returned = _take(hold.lots, quantity)
-    stamp = Stamp(command.event_id, now, now, command.trace_parent)
+    spend(batch, hold, quantity, Stamp(command.event_id, now, now, command.trace_parent))
+    return _outcome(hold, replayed=False)
+
+
+def spend(batch: Batch, hold: HoldRow, quantity: int, stamp: Stamp) -> None:
+    """Spend a quantity of an open hold; the rest goes back, expired where its time is over."""
+    spent, returned = take(hold.lots, quantity)
     batch.record(
         ValueSpent(stamp, hold.hold_id, hold.member_id, hold.currency, quantity, spent, returned)
     )
-    _expire_returned(batch, hold, returned, stamp)
-    return _outcome(hold, replayed=False)
+    expire_over(batch, hold.member_id, _expired(hold, returned), stamp)
 
 
 def decide_release(batch: Batch, command: ReleaseHold, *, now: datetime) -> HoldOutcome:
@@ -178,7 +182,7 @@ def decide_release(batch: Batch, command: ReleaseHold, *, now: datetime) -> Hold
         return _outcome(hold, replayed=True)
     stamp = Stamp(command.event_id, now, now, command.trace_parent)
     _release(batch, hold, ReleaseCause.REQUESTED, stamp)
-    _expire_returned(batch, hold, hold.lots, stamp)
+    expire_over(batch, hold.member_id, _expired(hold, hold.lots), stamp)
     return _outcome(hold, replayed=False)
 
 
@@ -233,11 +237,12 @@ def _get_hold(batch: Batch, hold_id: UUID) -> HoldRow:
     return hold
 
 
-def _available_share(lot: LotRow) -> LotShare:
+def available_share(lot: LotRow) -> LotShare:
+    """Give all that can be used of a lot."""
     return LotShare(lot.lot_id, lot.available, lot.expire_time)
 
 
-def _take(
+def take(
     shares: Iterable[LotShare], quantity: int
 ) -> tuple[tuple[LotShare, ...], tuple[LotShare, ...]]:
     """Split shares, in their order, into those that make up a quantity and the rest."""
@@ -263,19 +268,21 @@ def _release(batch: Batch, hold: HoldRow, cause: ReleaseCause, stamp: Stamp) -> 
     )
 
 
-def _expire_returned(
-    batch: Batch, hold: HoldRow, returned: Iterable[LotShare], stamp: Stamp
+def expire_over(
+    batch: Batch, member_id: UUID, returned: Iterable[ExpiredLot], stamp: Stamp
 ) -> None:
     """Expire what came back too late: nothing restores a lot whose time is over."""
     now = stamp.record_time
-    shares = tuple(
-        ExpiredLot(share.lot_id, hold.currency, share.quantity, share.expire_time)
-        for share in returned
-        if share.expire_time <= now
-    )
+    shares = tuple(share for share in returned if share.expire_time <= now)
     if shares:
-        expired = stamp._replace(event_id=derive_id(stamp.event_id, 1))
-        batch.record(ValueExpired(expired, hold.member_id, shares))
+        expired = stamp._replace(event_id=derive_id(stamp.event_id, 1), occur_time=now)
+        batch.record(ValueExpired(expired, member_id, shares))
+
+
+def _expired(hold: HoldRow, returned: Iterable[LotShare]) -> Iterator[ExpiredLot]:
+    """Give parts of a hold's lots as what expires of them, if it does."""
+    for share in returned:
+        yield ExpiredLot(share.lot_id, hold.currency, share.quantity, share.expire_time)
 
 
 def _stamps(command: ExpireValue, now: datetime) -> Iterator[Stamp]:

@@ -1,13 +1,14 @@
 """The decision about one ticket: recorded, repeated, in conflict, or refused."""
 
-from collections.abc import Callable
+from collections.abc import Collection
 from datetime import datetime
 from enum import Enum
 from hashlib import sha256
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.common.kernel.ids import derive_id
+from services.common.kernel.loyalty import LoyaltyCurrency
 from services.points.domain.award import (
     Award,
     CurrencyBalance,
@@ -24,13 +25,11 @@ from services.points.domain.event import (
     TicketRecorded,
     ValueEarned,
 )
+from services.points.domain.keeping import KeepDecision
 from services.points.domain.member import RequestIdReused
 from services.points.domain.programme import in_force
 from services.points.domain.state import CURRENCIES, BalanceRow
-from services.points.domain.ticket import TicketLimits, check_time, ticket_id_of
-
-KeepDecision: TypeAlias = Callable[[TicketDecision], bytes]
-"""How a decision is kept: its canonical bytes."""
+from services.points.domain.ticket import Ticket, TicketKey, TicketLimits, check_time, ticket_id_of
 
 _EARNED: Final = 255
 """The place of the earning among the ids derived from a ticket's event."""
@@ -86,6 +85,22 @@ def decide_ticket(
     return RecordOutcome(RecordStatus.RECORDED, replayed=False, decision=decision)
 
 
+def take_in(
+    batch: Batch, command: RecordTicket, *, now: datetime, keep: KeepDecision
+) -> KnownTicket:
+    """Record the ticket of a settled checkout unless it is known; keep other content beside it.
+
+    The checkout is paid, so nothing about the ticket is refused any more. Give what is recorded.
+    """
+    known = batch.tickets.get(command.ticket.key)
+    if known is None:
+        _record_new(batch, command, now=now, keep=keep)
+        return batch.tickets[command.ticket.key]
+    if known.content_hash != command.content_hash:
+        _record_conflict(batch, command, known, now=now)
+    return known
+
+
 def _record_conflict(
     batch: Batch, command: RecordTicket, known: KnownTicket, *, now: datetime
 ) -> None:
@@ -109,23 +124,18 @@ def _record_conflict(
 
 
 def _record_new(batch: Batch, command: RecordTicket, *, now: datetime, keep: KeepDecision) -> bytes:
-    state, member_id = _find_member(batch, command)
-    awards: tuple[Award, ...] = ()
-    if state is LoyaltyState.EARNED:
-        published = [known.programme for known in batch.programmes]
-        programmes = in_force(published, at=command.ticket.occur_time)
-        if programmes:
-            awards = evaluate_all(command.ticket, programmes)
-        else:
-            state = LoyaltyState.NO_PROGRAMME
-    earning = earning_of(command, member_id, awards, now=now)
+    ticket = command.ticket
+    state, member_id = find_member(batch, ticket)
+    state, awards = awards_of(batch, ticket, state)
+    stamp = Stamp(command.event_id, ticket.occur_time, now, command.trace_parent)
+    earning = earning_of(ticket.key, member_id, awards, stamp=stamp)
     # The ticket's fact stands before that of its earning, but its decision tells the
     # balances after it: so the earning is applied first and both are in order below.
     place = len(batch.events)
     if earning:
         batch.record(earning)
-    decision = keep(_describe(batch, state, member_id, awards, earning))
-    recorded = _ticket_fact(command, member_id, decision, now=now)
+    decision = keep(describe(batch, state, member_id, awards, earning))
+    recorded = _ticket_fact(command, member_id, decision, stamp=stamp)
     batch.events.insert(place, recorded)
     batch.new_tickets.append(NewTicket(recorded, command.content, decision))
     batch.tickets[recorded.key] = KnownTicket(
@@ -135,14 +145,24 @@ def _record_new(batch: Batch, command: RecordTicket, *, now: datetime, keep: Kee
         content_hash=command.content_hash,
         total_minor=recorded.total_minor,
         decision=decision,
+        checkout_id=ticket.checkout_id,
     )
     batch.request_keys[command.request_id] = recorded.key
     return decision
 
 
-def _find_member(batch: Batch, command: RecordTicket) -> tuple[LoyaltyState, UUID | None]:
-    """Give who shopped. A ticket without a known member is booked all the same."""
-    ticket = command.ticket
+def find_member(batch: Batch, ticket: Ticket) -> tuple[LoyaltyState, UUID | None]:
+    """Give who shopped by what the ticket says; it is booked all the same without a known member.
+
+    Who shopped by a checkout is known when it is settled, and nobody before.
+    """
+    if ticket.checkout_id is not None:
+        return LoyaltyState.AWAITING_CHECKOUT, None
+    return named_member(batch, ticket)
+
+
+def named_member(batch: Batch, ticket: Ticket) -> tuple[LoyaltyState, UUID | None]:
+    """Give whom the ticket names by a card or an id."""
     if ticket.card_number is not None:
         owner = batch.rows.cards.get(ticket.card_number)
         return (LoyaltyState.EARNED, owner) if owner else (LoyaltyState.UNKNOWN_CARD, None)
@@ -153,15 +173,27 @@ def _find_member(batch: Batch, command: RecordTicket) -> tuple[LoyaltyState, UUI
     return LoyaltyState.EARNED, ticket.member_id
 
 
+def awards_of(
+    batch: Batch, ticket: Ticket, state: LoyaltyState
+) -> tuple[LoyaltyState, tuple[Award, ...]]:
+    """Evaluate the programmes in force at the ticket's time, if there is a member to earn."""
+    if state is not LoyaltyState.EARNED:
+        return state, ()
+    published = [known.programme for known in batch.programmes]
+    programmes = in_force(published, at=ticket.occur_time)
+    if not programmes:
+        return LoyaltyState.NO_PROGRAMME, ()
+    return state, evaluate_all(ticket, programmes)
+
+
 def earning_of(
-    command: RecordTicket,
-    member_id: UUID | None,
-    awards: tuple[Award, ...],
-    *,
-    now: datetime,
+    key: TicketKey, member_id: UUID | None, awards: tuple[Award, ...], *, stamp: Stamp
 ) -> ValueEarned | None:
-    """Give the fact of what a ticket earned; awards of nothing make no lot."""
-    event_id = earned_event_id(command.event_id)
+    """Give the fact of what a ticket earned; awards of nothing make no lot.
+
+    The stamp is that of the fact that it follows; its time is the ticket's.
+    """
+    event_id = earned_event_id(stamp.event_id)
     lots = tuple(
         EarnedLot(
             currency=award.currency,
@@ -177,35 +209,37 @@ def earning_of(
     )
     if member_id is None or not lots:
         return None
-    stamp = Stamp(event_id, command.ticket.occur_time, now, command.trace_parent)
-    return ValueEarned(stamp, member_id, command.ticket.key, lots)
+    return ValueEarned(stamp._replace(event_id=event_id), member_id, key, lots)
 
 
-def _describe(
+def describe(
     batch: Batch,
     state: LoyaltyState,
     member_id: UUID | None,
     awards: tuple[Award, ...],
     earning: ValueEarned | None,
+    *,
+    spent: Collection[LoyaltyCurrency] = (),
 ) -> TicketDecision:
+    """Give the decision to keep, with the member's balances in what was earned or spent."""
     lots = iter(earning.awards if earning else ())
     lot_ids = tuple(next(lots).lot_id if award.quantity else None for award in awards)
     balances = []
     if member_id is not None:
-        earned = {award.currency for award in awards}
+        changed = {award.currency for award in awards}.union(spent)
         for currency in CURRENCIES:
-            if currency in earned:
+            if currency in changed:
                 row = batch.rows.balances.get((member_id, currency), BalanceRow())
                 balances.append(CurrencyBalance(currency, row.available, row.held))
     return TicketDecision(state, member_id, awards, lot_ids, tuple(balances))
 
 
 def _ticket_fact(
-    command: RecordTicket, member_id: UUID | None, decision: bytes, *, now: datetime
+    command: RecordTicket, member_id: UUID | None, decision: bytes, *, stamp: Stamp
 ) -> TicketRecorded:
     ticket = command.ticket
     return TicketRecorded(
-        stamp=Stamp(command.event_id, ticket.occur_time, now, command.trace_parent),
+        stamp=stamp,
         key=ticket.key,
         ticket_id=ticket_id_of(ticket.key),
         request_id=command.request_id,

@@ -24,6 +24,7 @@ from services.points.domain.event import (
     ValueExpired,
     ValueHeld,
     ValueReleased,
+    ValueReversed,
     ValueSpent,
 )
 
@@ -142,7 +143,7 @@ def enrolment_hash(customer_id: UUID | None, card_numbers: Iterable[str]) -> byt
 
 
 def apply(rows: Rows, event: Event) -> None:
-    """Change the rows as a fact says. Programmes and tickets change no row here.
+    """Change the rows as a fact says. Programmes, tickets and settlements change no row here.
 
     A fact that does not fit the rows is a bug, or a journal that was tampered with.
     """
@@ -165,6 +166,8 @@ def apply(rows: Rows, event: Event) -> None:
             _release(rows, event)
         case ValueExpired():
             _expire(rows, event)
+        case ValueReversed():
+            _reverse(rows, event)
         case _:
             pass
 
@@ -251,6 +254,19 @@ def _expire(rows: Rows, event: ValueExpired) -> None:
         assert share.quantity <= lot.available, "what is held does not expire"
         lot.remaining -= share.quantity
         rows.balance(event.member_id, share.currency).available -= share.quantity
+
+
+def _reverse(rows: Rows, event: ValueReversed) -> None:
+    for share in event.restored:
+        lot = rows.lots[share.lot_id]
+        lot.remaining += share.quantity
+        assert lot.remaining <= lot.earned, "no lot gets back more than was spent of it"
+        rows.balance(lot.member_id, share.currency).available += share.quantity
+    for share in event.taken:
+        lot = rows.lots[share.lot_id]
+        assert share.quantity <= lot.available, "what is held or gone is not taken back"
+        lot.remaining -= share.quantity
+        rows.balance(lot.member_id, share.currency).available -= share.quantity
 
 
 def _return_lots(

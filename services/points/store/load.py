@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.database import Connection, load_queries
+from services.points.codec.settlement import parse_settlement
 from services.points.domain.batch import Batch, KnownTicket
 from services.points.domain.command import (
     Command,
@@ -23,6 +24,8 @@ from services.points.domain.command import (
     PublishProgramme,
     RecordTicket,
     ReleaseHold,
+    ReverseCheckout,
+    SettleCheckout,
     SpendHold,
 )
 from services.points.domain.event import LotShare
@@ -32,6 +35,7 @@ from services.points.domain.ticket import TicketKey, TicketKind
 MEMBERS: Final = load_queries(__package__, "members.sql")
 TICKETS: Final = load_queries(__package__, "tickets.sql")
 LOTS: Final = load_queries(__package__, "lots.sql")
+CHECKOUTS: Final = load_queries(__package__, "checkouts.sql")
 
 
 @dataclass(slots=True)
@@ -45,6 +49,8 @@ class Needs:
     lots_of: set[UUID] = field(default_factory=set)
     lots_of_customers: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
+    settlements: set[UUID] = field(default_factory=set)
+    reversals: set[UUID] = field(default_factory=set)
     sweep_limit: int = 0
 
 
@@ -71,6 +77,8 @@ async def load_batch(
             MEMBERS["find_customers"], shard_id, list(needs.customers)
         ):
             rows.customers[customer_id] = member_id
+    if needs.settlements:
+        await _load_settlements(conn, batch, needs, shard_id=shard_id)
     full = needs.lots_of | {
         rows.customers[customer]
         for customer in needs.lots_of_customers
@@ -80,6 +88,8 @@ async def load_batch(
         full |= await _load_holds(conn, batch, needs, shard_id=shard_id, now=now)
     if full or needs.sweep_limit:
         await _load_lots(conn, batch, full, needs, shard_id=shard_id, now=now)
+    if needs.reversals:
+        await _load_moved_lots(conn, batch, needs, shard_id=shard_id)
     members = needs.members.union(full, rows.lots_of, rows.cards.values(), rows.customers.values())
     if members:
         await _load_members(conn, rows, members, shard_id=shard_id)
@@ -115,8 +125,27 @@ def _need(needs: Needs, command: Command) -> None:
             needs.holds.add(command.hold_id)
         case ExpireValue():
             needs.sweep_limit = max(needs.sweep_limit, command.limit)
+        case SettleCheckout() | ReverseCheckout():
+            _need_checkout(needs, command)
         case PublishProgramme():
             pass
+
+
+def _need_checkout(needs: Needs, command: SettleCheckout | ReverseCheckout) -> None:
+    needs.settlements.add(command.checkout_id)
+    if isinstance(command, ReverseCheckout):
+        needs.reversals.add(command.checkout_id)
+        return
+    ticket = command.ticket
+    needs.tickets.add((ticket.key, command.event_id))
+    needs.customers.add(command.customer_id)
+    if ticket.card_number is not None:
+        needs.cards.add(ticket.card_number)
+    if ticket.member_id is not None:
+        needs.members.add(ticket.member_id)
+    if command.tenders:
+        needs.lots_of_customers.add(command.customer_id)
+        needs.holds.update(claim.hold_id for claim in command.tenders)
 
 
 async def _load_tickets(conn: Connection, batch: Batch, needs: Needs, *, shard_id: int) -> None:
@@ -131,6 +160,16 @@ async def _load_tickets(conn: Connection, batch: Batch, needs: Needs, *, shard_i
             TICKETS["find_conflict_hashes"], shard_id, list(by_id)
         ):
             by_id[ticket_id].conflict_hashes.add(content_hash)
+
+
+async def _load_settlements(conn: Connection, batch: Batch, needs: Needs, *, shard_id: int) -> None:
+    """Read settled checkouts; of those to be refunded, the holds that were spent are needed too."""
+    found = await conn.fetch(CHECKOUTS["find_settlements"], shard_id, list(needs.settlements))
+    for checkout_id, content, is_reversed in found:
+        settlement = parse_settlement(content, is_reversed=is_reversed)
+        batch.settlements[checkout_id] = settlement
+        if checkout_id in needs.reversals and not is_reversed:
+            needs.holds.update(settlement.hold_ids)
 
 
 async def _load_holds(
@@ -196,6 +235,22 @@ async def _load_lots(
             batch.due_lots.append(lot.lot_id)
             if lot.lot_id not in batch.rows.lots:
                 batch.rows.add_lot(lot)
+
+
+async def _load_moved_lots(conn: Connection, batch: Batch, needs: Needs, *, shard_id: int) -> None:
+    """Read the lots that refunded checkouts spent or earned, as far as nothing is left of them."""
+    rows = batch.rows
+    wanted: dict[UUID, UUID] = {}
+    for checkout_id in needs.reversals.intersection(batch.settlements):
+        settlement = batch.settlements[checkout_id]
+        if settlement.member_id is None or settlement.is_reversed:
+            continue
+        holds = [rows.holds[hold_id] for hold_id in settlement.hold_ids if hold_id in rows.holds]
+        spent = [share.lot_id for hold in holds for share in hold.lots]
+        wanted.update(dict.fromkeys((*spent, *settlement.lot_ids), settlement.member_id))
+    missing = {lot_id: owner for lot_id, owner in wanted.items() if lot_id not in rows.lots}
+    for row in await conn.fetch(LOTS["find_lots"], shard_id, list(missing.values()), list(missing)):
+        rows.add_lot(_lot(row))
 
 
 async def _load_members(

@@ -6,6 +6,24 @@ SELECT
   FROM lot
  WHERE shard_id = $1 AND member_id = ANY($2::uuid[]) AND remaining > 0;
 
+-- find_lots --
+-- Lots by their ids, used up or not: one probe of the key for each, since the limit keeps the
+-- planner from joining in another way.
+SELECT
+  found.lot_id, found.member_id, found.currency, found.earned, found.remaining, found.held,
+  found.earn_time, found.expire_time, found.source_event_id, found.programme_id,
+  found.programme_version, found.rule_id
+  FROM unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, lot_id)
+ CROSS JOIN LATERAL (
+   SELECT
+     lot_id, member_id, currency, earned, remaining, held, earn_time, expire_time,
+     source_event_id, programme_id, programme_version, rule_id
+     FROM lot
+    WHERE lot.shard_id = $1 AND lot.member_id = wanted.member_id AND lot.lot_id = wanted.lot_id
+    ORDER BY lot.lot_id
+    LIMIT 1
+ ) AS found;
+
 -- due_lots --
 -- What is over and has something that is not held, the oldest first.
 SELECT

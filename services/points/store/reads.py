@@ -7,9 +7,10 @@ from uuid import UUID
 
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.database import Connection, load_queries
+from services.points.domain.event import ReversedAmount
 from services.points.domain.state import LotRow, MemberRow
 from services.points.domain.ticket import TicketKey
-from services.points.store.load import MEMBERS, TICKETS, read_open_lots
+from services.points.store.load import CHECKOUTS, MEMBERS, TICKETS, read_open_lots
 
 TOTALS: Final = load_queries(__package__, "totals.sql")
 
@@ -29,28 +30,44 @@ class KeptConflict(NamedTuple):
     content: bytes
 
 
+class KeptReversal(NamedTuple):
+    """What the refund of a checkout undid, by currency."""
+
+    refund_id: UUID
+    reverse_time: datetime
+    amounts: Sequence[ReversedAmount]
+
+
 class KeptTicket(NamedTuple):
-    """A recorded ticket as it was sent and answered, and its conflicts by arrival."""
+    """A recorded ticket as it was sent and answered, and its conflicts by arrival.
+
+    With a checkout: how it was settled and what its refund undid, as far as these have happened.
+    """
 
     record_time: datetime
     content: bytes
     decision: bytes
     conflicts: Sequence[KeptConflict]
+    settlement: bytes | None
+    reversal: KeptReversal | None
 
 
 class CurrencyTotal(NamedTuple):
-    """The position of one currency over all members."""
+    """The position of one currency over all members; what came back or was taken back is apart."""
 
     currency: LoyaltyCurrency
     issued: int
     spent: int
     outstanding: int
     held: int
+    restored: int
+    reversed: int
+    absorbed: int
 
     @property
     def expired(self) -> int:
-        """Give what is neither there nor spent: it has expired."""
-        return self.issued - self.spent - self.outstanding
+        """Give what is neither there, nor spent, nor taken back: it has expired."""
+        return self.issued - self.reversed - self.spent + self.restored - self.outstanding
 
 
 class Totals(NamedTuple):
@@ -92,12 +109,34 @@ async def read_ticket(conn: Connection, key: TicketKey, *, shard_id: int) -> Kep
     if row is None:
         return None
     conflicts = await conn.fetch(TICKETS["read_conflicts"], shard_id, row["ticket_id"])
+    checkout_id = row["checkout_id"]
+    settlement, reversal = None, None
+    if checkout_id is not None:
+        settlement = await conn.fetchval(CHECKOUTS["read_settlement"], shard_id, checkout_id)
+        reversal = await _read_reversal(conn, checkout_id, shard_id=shard_id)
     return KeptTicket(
         row["record_time"],
         row["content"],
         row["decision"],
         [KeptConflict(*conflict) for conflict in conflicts],
+        settlement,
+        reversal,
     )
+
+
+async def _read_reversal(
+    conn: Connection, checkout_id: UUID, *, shard_id: int
+) -> KeptReversal | None:
+    rows = await conn.fetch(CHECKOUTS["read_reversal"], shard_id, checkout_id)
+    if not rows:
+        return None
+    amounts = [
+        ReversedAmount(
+            LoyaltyCurrency(row["currency"]), row["restored"], row["taken"], row["shortfall"]
+        )
+        for row in rows
+    ]
+    return KeptReversal(rows[0]["refund_id"], rows[0]["reverse_time"], amounts)
 
 
 async def read_totals(conn: Connection, *, shard_id: int) -> Totals:
@@ -107,11 +146,22 @@ async def read_totals(conn: Connection, *, shard_id: int) -> Totals:
     counts = await conn.fetchrow(TOTALS["row_counts"], shard_id)
     assert counts is not None, "counts are one row"
     facts = await conn.fetch(TOTALS["fact_counts"], shard_id)
+    moved = {row[0]: row for row in await conn.fetch(CHECKOUTS["reversal_totals"], shard_id)}
     currencies = []
     for currency in LoyaltyCurrency:
         issued, outstanding, held = lots[currency][1:] if currency in lots else (0, 0, 0)
+        restored, taken, absorbed = moved[currency][1:] if currency in moved else (0, 0, 0)
         currencies.append(
-            CurrencyTotal(currency, issued, spent.get(currency, 0), outstanding, held)
+            CurrencyTotal(
+                currency=currency,
+                issued=issued,
+                spent=spent.get(currency, 0),
+                outstanding=outstanding,
+                held=held,
+                restored=restored,
+                reversed=taken,
+                absorbed=absorbed,
+            )
         )
     return Totals(
         currencies,

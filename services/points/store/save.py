@@ -36,6 +36,29 @@ _CONFLICT_COLUMNS: Final = (
     "record_time",
     "content",
 )
+_SETTLEMENT_COLUMNS: Final = (
+    "shard_id",
+    "checkout_id",
+    "ticket_id",
+    "member_id",
+    "event_id",
+    "settle_time",
+    "content_hash",
+    "settlement",
+)
+_REVERSAL_COLUMNS: Final = (
+    "shard_id",
+    "checkout_id",
+    "currency",
+    "ticket_id",
+    "member_id",
+    "event_id",
+    "refund_id",
+    "reverse_time",
+    "restored",
+    "taken",
+    "shortfall",
+)
 _LOT_COLUMNS: Final = (
     "shard_id",
     "lot_id",
@@ -84,6 +107,7 @@ _PROGRAMME_COLUMNS: Final = (
 async def save_batch(conn: Connection, batch: Batch, touched: Touched, *, shard_id: int) -> None:
     """Write the rows of a decided batch; its facts are the journal's to write."""
     await _save_tickets(conn, batch, shard_id=shard_id)
+    await _save_checkouts(conn, batch, shard_id=shard_id)
     await _save_members(conn, batch.rows, touched, shard_id=shard_id)
     await _save_programmes(conn, touched, shard_id=shard_id)
     await _save_lots(conn, batch.rows, touched, shard_id=shard_id)
@@ -124,6 +148,41 @@ async def _save_tickets(conn: Connection, batch: Batch, *, shard_id: int) -> Non
         for conflict in batch.new_conflicts
     ]
     await _copy(conn, "ticket_conflict", conflicts, _CONFLICT_COLUMNS)
+
+
+async def _save_checkouts(conn: Connection, batch: Batch, *, shard_id: int) -> None:
+    settlements = [
+        (
+            shard_id,
+            settlement.event.checkout_id,
+            settlement.event.ticket_id,
+            settlement.event.member_id,
+            settlement.event.stamp.event_id,
+            settlement.event.stamp.occur_time,
+            settlement.event.content_hash,
+            settlement.content,
+        )
+        for settlement in batch.new_settlements
+    ]
+    await _copy(conn, "ticket_settlement", settlements, _SETTLEMENT_COLUMNS)
+    reversals = [
+        (
+            shard_id,
+            event.checkout_id,
+            amount.currency,
+            event.ticket_id,
+            event.member_id,
+            event.stamp.event_id,
+            event.refund_id,
+            event.stamp.occur_time,
+            amount.restored,
+            amount.taken,
+            amount.shortfall,
+        )
+        for event in batch.new_reversals
+        for amount in event.amounts()
+    ]
+    await _copy(conn, "ticket_reversal", reversals, _REVERSAL_COLUMNS)
 
 
 async def _save_members(conn: Connection, rows: Rows, touched: Touched, *, shard_id: int) -> None:

@@ -5,7 +5,7 @@
 SELECT
   found.store_id, found.business_date, found.till_id, found.sequence, found.kind,
   found.ticket_id, found.request_id, found.member_id, found.content_hash, found.total_minor,
-  found.decision
+  found.decision, found.checkout_id
   FROM unnest($2::text[], $3::date[], $4::text[], $5::bigint[], $6::smallint[], $7::uuid[])
     AS wanted (store_id, business_date, till_id, sequence, kind, request_id)
  CROSS JOIN LATERAL (
@@ -13,7 +13,7 @@ SELECT
      SELECT
        ticket.store_id, ticket.business_date, ticket.till_id, ticket.sequence, ticket.kind,
        ticket.ticket_id, ticket.request_id, ticket.member_id, ticket.content_hash,
-       ticket.total_minor, ticket.decision
+       ticket.total_minor, ticket.decision, ticket.checkout_id
        FROM ticket
       WHERE ticket.shard_id = $1
         AND ticket.store_id = wanted.store_id
@@ -29,7 +29,7 @@ SELECT
      SELECT
        ticket.store_id, ticket.business_date, ticket.till_id, ticket.sequence, ticket.kind,
        ticket.ticket_id, ticket.request_id, ticket.member_id, ticket.content_hash,
-       ticket.total_minor, ticket.decision
+       ticket.total_minor, ticket.decision, ticket.checkout_id
        FROM ticket
       WHERE ticket.shard_id = $1 AND ticket.request_id = wanted.request_id
       ORDER BY ticket.request_id
@@ -43,7 +43,7 @@ SELECT ticket_id, content_hash
  WHERE shard_id = $1 AND ticket_id = ANY($2::uuid[]);
 
 -- read_ticket --
-SELECT ticket_id, record_time, content, decision
+SELECT ticket_id, checkout_id, record_time, content, decision
   FROM ticket
  WHERE shard_id = $1
    AND store_id = $2

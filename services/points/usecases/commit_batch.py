@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from services.common.kernel.clock import Clock
 from services.common.runtime.database import Database
 from services.common.runtime.journal import append_facts, lock_head
-from services.points.codec.decision import keep_decision
+from services.points.codec.settlement import KEEP
 from services.points.domain.batch import Batch, touched_by
 from services.points.domain.command import Command
 from services.points.domain.decide import Answer, decide_all
@@ -52,7 +52,7 @@ class CommitBatch:
             now = self._clock()
             batch.programmes = await self._programmes.load_as_of(conn, head.seq)
             await load_batch(conn, batch, needs, shard_id=self._shard_id, now=now)
-            answers = decide_all(batch, commands, now=now, limits=self._limits, keep=keep_decision)
+            answers = decide_all(batch, commands, now=now, limits=self._limits, keep=KEEP)
             if batch.events:
                 touched = touched_by(batch.events)
                 await save_batch(conn, batch, touched, shard_id=self._shard_id)

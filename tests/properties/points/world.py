@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.common.kernel.clock import business_date
 from services.common.kernel.loyalty import LoyaltyCurrency
-from services.points.codec.decision import keep_decision
+from services.points.codec.settlement import KEEP
 from services.points.domain.batch import Batch, PublishedProgramme
 from services.points.domain.command import (
     Command,
@@ -84,7 +84,7 @@ def run(world: Batch, commands: list[Command], *, now: datetime) -> list[Answer]
     answers: list[Answer] = []
     for command in commands:
         load_due(world, now=now)
-        answers += decide_all(world, [command], now=now, limits=LIMITS, keep=keep_decision)
+        answers += decide_all(world, [command], now=now, limits=LIMITS, keep=KEEP)
     return answers
 
 

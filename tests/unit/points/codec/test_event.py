@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from cagnotte.points.v1 import events_pb2
-from services.common.kernel.loyalty import LoyaltyCurrency
+from services.common.kernel.loyalty import LoyaltyAmount, LoyaltyCurrency
 from services.points.codec.event import MESSAGES, render_event
 from services.points.codec.journal import FactUnreadable, parse_event
 from services.points.codec.programme import keep_programme
@@ -17,17 +17,21 @@ from services.points.domain.event import (
     Event,
     ExpiredLot,
     LotShare,
+    LoyaltyTender,
     MemberEnrolled,
     MemberIdentified,
     ProgrammePublished,
     ReleaseCause,
+    ReversedLot,
     Stamp,
     TicketConflicted,
     TicketRecorded,
+    TicketSettled,
     ValueEarned,
     ValueExpired,
     ValueHeld,
     ValueReleased,
+    ValueReversed,
     ValueSpent,
 )
 from services.points.domain.ticket import Channel, Tender, TenderKind, TicketKey, TicketKind
@@ -92,6 +96,37 @@ GOLDEN: list[tuple[Event, str]] = [
         "26908875e1de7cf1",
     ),
     (ValueExpired(STAMP, MEMBER, (ExpiredLot(LOT, POINTS, 5, LATER),)), "188d40cdde2e6c15"),
+    (
+        TicketSettled(
+            stamp=STAMP,
+            key=KEY,
+            ticket_id=UUID(int=5),
+            checkout_id=UUID(int=8),
+            customer_id=UUID(int=9),
+            member_id=MEMBER,
+            content_hash=bytes(32),
+            tenders=(
+                LoyaltyTender(HOLD, LoyaltyCurrency.KITTY, 500, 500, 450, UUID(int=10)),
+                LoyaltyTender(UUID(int=11), POINTS, 5, 5, 0, None),
+            ),
+            settlement_hash=bytes(range(32)),
+        ),
+        "4652ac3e5e47cfec",
+    ),
+    (
+        ValueReversed(
+            stamp=STAMP,
+            member_id=MEMBER,
+            key=KEY,
+            ticket_id=UUID(int=5),
+            checkout_id=UUID(int=8),
+            refund_id=UUID(int=12),
+            restored=(ReversedLot(LOT, LoyaltyCurrency.KITTY, 450, LATER),),
+            taken=(ReversedLot(UUID(int=13), POINTS, 5, LATER),),
+            shortfalls=(LoyaltyAmount(POINTS, 2),),
+        ),
+        "4f792ca631493ad0",
+    ),
 ]
 
 

@@ -131,6 +131,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: { "reason": "CHECKOUT_NOT_SETTLED", "domain": "cagnotte",
                "metadata": { "checkout_id": "01890a5d-ac96-774b-bcce-b302099a8057" } }
     """
+    ERROR_REASON_EVENT_UNREADABLE: _ErrorReason.ValueType  # 20
+    """EVENT_UNREADABLE: a fact of another service cannot be read, or its parts do not fit together; the dead letter of the
+    event has it, no call does.
+
+    Example: { "reason": "EVENT_UNREADABLE", "domain": "cagnotte",
+               "metadata": { "type": "cagnotte.wallet.v1.CheckoutSettled" } }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons of the points service. The value's name without its prefix is the `reason` of the
@@ -246,5 +253,12 @@ does.
 
 Example: { "reason": "CHECKOUT_NOT_SETTLED", "domain": "cagnotte",
            "metadata": { "checkout_id": "01890a5d-ac96-774b-bcce-b302099a8057" } }
+"""
+ERROR_REASON_EVENT_UNREADABLE: ErrorReason.ValueType  # 20
+"""EVENT_UNREADABLE: a fact of another service cannot be read, or its parts do not fit together; the dead letter of the
+event has it, no call does.
+
+Example: { "reason": "EVENT_UNREADABLE", "domain": "cagnotte",
+           "metadata": { "type": "cagnotte.wallet.v1.CheckoutSettled" } }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
