@@ -20,11 +20,10 @@ _RETRIED: Final = frozenset(
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
     }
 )
-
-_BROKEN: Final = _RETRIED | {grpc.StatusCode.CANCELLED}
-"""How a stream ends when its connection or its server went away."""
+"""How a call ends when its server is busy or gone, or when it ends in the middle (CANCELLED: we never cancel one)."""
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -104,7 +103,7 @@ class Identity:
             async for response in stream:
                 yield response
         except grpc.aio.AioRpcError as error:
-            if error.code() not in _BROKEN:
+            if error.code() not in _RETRIED:
                 raise refusal_of(error) from error
         finally:
             stream.cancel()

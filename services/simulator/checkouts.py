@@ -152,10 +152,7 @@ class PhoneCounter:
         checkout = await self.till.open(ticket.request.ticket)
         is_fresh = checkout.state not in OVER
         if is_fresh:
-            async with asyncio.TaskGroup() as tasks:
-                word = tasks.create_task(self.till.wait_for_last_word(checkout))
-                tasks.create_task(self._shop(sale, checkout))
-            checkout = word.result()
+            checkout = await self._pay_by_phone(sale, checkout)
         if checkout.state in UNPAID:
             await self._sell_for_cash(ticket)
             self.phone_tally.cancelled += is_fresh and checkout.state == pb.CHECKOUT_STATE_CANCELLED
@@ -169,6 +166,16 @@ class PhoneCounter:
         elif checkout.state == pb.CHECKOUT_STATE_REFUNDED:
             self.phone_tally.returned_minor += ticket.figures.sales_minor
         self.paid.append(Paid(ticket, sale, checkout, is_fresh))
+
+    async def _pay_by_phone(self, sale: PhoneSale, checkout: pb.Checkout) -> pb.Checkout:
+        """Listen at the till while the shopper pays, and give what the stream said last."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                word = tasks.create_task(self.till.wait_for_last_word(checkout))
+                tasks.create_task(self._shop(sale, checkout))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        return word.result()
 
     async def _sell_for_cash(self, ticket: Ticket) -> None:
         answer = await self.stack.till.attempt(
