@@ -12,7 +12,15 @@ from asyncpg import Record
 from cagnotte.points.v1 import events_pb2 as pb
 from services.auditor.merge import gather
 from services.auditor.parallel import Sources
-from services.auditor.points_fold import UNREADABLE, FactRow, Kept, KnownProgramme, SubjectFold
+from services.auditor.points_fold import (
+    UNREADABLE,
+    FactRow,
+    Kept,
+    KeptRows,
+    KeptSettlement,
+    KnownProgramme,
+    SubjectFold,
+)
 from services.auditor.points_rows import EXPECTED, KEY_COLUMNS, Key, Values, differences
 from services.auditor.report import Check
 from services.auditor.setbased import SetCheck, run_set_checks
@@ -41,9 +49,11 @@ PROVEN: Final = {
     "hold_lots": "the lots behind every hold are those it was made of",
     "tickets": "every ticket is kept under its fact, and no other",
     "conflicts": "every conflicting content is kept under its fact, and no other",
+    "settlements": "every settled checkout is kept under its fact, and no other",
+    "reversals": "every refunded checkout is kept under its fact, and no other",
 }
 
-KEPT_COLUMNS: Final = {"tickets": 2, "conflicts": 1}
+KEPT_COLUMNS: Final = {"tickets": 2, "conflicts": 1, "settlements": 3}
 """How many columns at the end are content: they are proven by deciding again."""
 
 SUBJECT_ROWS: Final = 500
@@ -84,8 +94,7 @@ class MembersAudit:
         self._facts.cover(len(facts))
         faults = fold.fold(
             [FactRow(*row[2:]) for row in facts],
-            {row["ticket_id"]: Kept(*row[-2:]) for row in tables["tickets"]},
-            {(row["ticket_id"], row["content_hash"]): row[-1] for row in tables["conflicts"]},
+            _kept(tables),
         )
         for fault in faults:
             self._facts.blame(f"subject {subject}: {fault}")
@@ -94,6 +103,15 @@ class MembersAudit:
             tally.cover(len(rows))
             for fault in differences(EXPECTED[name](fold), _keyed(name, rows)):
                 tally.blame(f"subject {subject}: {fault}")
+
+
+def _kept(tables: Mapping[str, Sequence[Record]]) -> KeptRows:
+    """Give what the tables keep of a subject's tickets, which is decided again."""
+    return KeptRows(
+        {row["ticket_id"]: Kept(*row[-2:]) for row in tables["tickets"]},
+        {(row["ticket_id"], row["content_hash"]): row[-1] for row in tables["conflicts"]},
+        {row["checkout_id"]: KeptSettlement(*row[-3:]) for row in tables["settlements"]},
+    )
 
 
 def _keyed(name: str, rows: Iterable[Record]) -> Iterator[tuple[Key, Values]]:

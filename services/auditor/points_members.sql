@@ -70,6 +70,33 @@ SELECT coalesce(ticket.member_id, other.ticket_id) AS subject, other.ticket_id, 
  WHERE get_byte(uuid_send(coalesce(ticket.member_id, other.ticket_id)), 15) % $2 = $1
  ORDER BY subject;
 
+-- settlements --
+-- With the ticket as the checkout settled it, which is the recorded one or a conflict with it.
+SELECT coalesce(settled.member_id, settled.ticket_id) AS subject, settled.checkout_id,
+       settled.shard_id, settled.ticket_id, settled.member_id, settled.event_id,
+       settled.settle_time, settled.content_hash, ticket.checkout_id AS first_checkout_id,
+       CASE ticket.content_hash
+         WHEN settled.content_hash THEN ticket.content
+         ELSE other.content
+       END AS content,
+       settled.settlement
+  FROM ticket_settlement AS settled
+  LEFT JOIN ticket
+    ON ticket.shard_id = settled.shard_id AND ticket.ticket_id = settled.ticket_id
+  LEFT JOIN ticket_conflict AS other
+    ON other.shard_id = settled.shard_id
+   AND other.ticket_id = settled.ticket_id
+   AND other.content_hash = settled.content_hash
+ WHERE get_byte(uuid_send(coalesce(settled.member_id, settled.ticket_id)), 15) % $2 = $1
+ ORDER BY subject;
+
+-- reversals --
+SELECT coalesce(member_id, ticket_id) AS subject, checkout_id, currency, shard_id, ticket_id,
+       member_id, event_id, refund_id, reverse_time, restored, taken, shortfall
+  FROM ticket_reversal
+ WHERE get_byte(uuid_send(coalesce(member_id, ticket_id)), 15) % $2 = $1
+ ORDER BY subject;
+
 -- programmes --
 SELECT programme_id, version, shard_id, effective_from, content, publish_time
   FROM programme

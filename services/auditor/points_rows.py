@@ -123,6 +123,42 @@ def conflict_rows(fold: SubjectFold) -> Rows:
         )
 
 
+def settlement_rows(fold: SubjectFold) -> Rows:
+    """Give the subject's settled checkouts; how they were settled is proven by deciding again."""
+    for event in fold.settlements:
+        yield (
+            (event.checkout_id,),
+            (
+                fold.shard_id,
+                event.ticket_id,
+                event.member_id,
+                event.stamp.event_id,
+                event.stamp.occur_time,
+                event.content_hash,
+            ),
+        )
+
+
+def reversal_rows(fold: SubjectFold) -> Rows:
+    """Give what the subject's refunded checkouts undid, by currency."""
+    for event in fold.reversals:
+        for amount in event.amounts():
+            yield (
+                (event.checkout_id, int(amount.currency)),
+                (
+                    fold.shard_id,
+                    event.ticket_id,
+                    event.member_id,
+                    event.stamp.event_id,
+                    event.refund_id,
+                    event.stamp.occur_time,
+                    amount.restored,
+                    amount.taken,
+                    amount.shortfall,
+                ),
+            )
+
+
 EXPECTED: Final[Mapping[str, Callable[[SubjectFold], Rows]]] = {
     "members": member_rows,
     "cards": card_rows,
@@ -132,6 +168,8 @@ EXPECTED: Final[Mapping[str, Callable[[SubjectFold], Rows]]] = {
     "hold_lots": hold_lot_rows,
     "tickets": ticket_rows,
     "conflicts": conflict_rows,
+    "settlements": settlement_rows,
+    "reversals": reversal_rows,
 }
 """What each query of ``points_members.sql`` must give, by its name."""
 
@@ -144,6 +182,8 @@ KEY_COLUMNS: Final[Mapping[str, int]] = {
     "hold_lots": 2,
     "tickets": 5,
     "conflicts": 2,
+    "settlements": 1,
+    "reversals": 2,
 }
 """How many columns after the subject are the key."""
 
