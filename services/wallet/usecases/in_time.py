@@ -36,7 +36,8 @@ class InTime:
         self._queue = queue
         self._hub = hub
         self._driver = driver
-        self._budget_seconds = budget_seconds
+        self.budget_seconds = budget_seconds
+        """How long an answer may take, in seconds of machine time."""
 
     async def execute(self, command: Begins) -> Payment:
         """Execute a command, and give the payment at rest, or as it is when the time is over.
@@ -58,9 +59,7 @@ class InTime:
 
     async def _await_rest(self, watcher: Watcher, payment: Payment) -> Payment:
         watcher.offer(payment)
-        seconds = min(
-            self._budget_seconds, outgoing_timeout(self._budget_seconds) - _MARGIN_SECONDS
-        )
+        seconds = min(self.budget_seconds, outgoing_timeout(self.budget_seconds) - _MARGIN_SECONDS)
         with suppress(TimeoutError, Draining):
             async with asyncio.timeout(max(0.0, seconds)):
                 while payment.in_flight:

@@ -1,4 +1,4 @@
-"""The wallet on a real PostgreSQL, with the sandbox provider as the process that it is."""
+"""The wallet on a real PostgreSQL, its neighbors as processes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,11 +7,32 @@ import pytest
 
 from services.common.testing.postgres import Postgres, TestDatabase
 from services.wallet.clients.stripe import open_stripe
+from tests.integration.wallet.card_desk import HASTY_SECONDS, CardDesk, open_adapter
 from tests.integration.wallet.sandbox import KEY, Sandbox, run_sandbox
-from tests.integration.wallet.shop import Shop, World, run_shop
+from tests.integration.wallet.world import Wallet, World, run_wallet
 
 MIGRATIONS = "services.wallet.store.migrations"
 PROVIDER_SECONDS = 1.0
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Run one sandbox provider; its shoppers are told apart by their ids."""
+    with asyncio.Runner() as runner:
+        running = run_sandbox(tmp_path_factory.mktemp("sandbox"))
+        sandbox = runner.run(running.__aenter__())
+        yield sandbox
+        runner.run(running.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def desk(sandbox: Sandbox) -> AsyncIterator[CardDesk]:
+    """Open the adapter on it."""
+    async with (
+        open_adapter(sandbox.url) as provider,
+        open_adapter(sandbox.url, timeout_seconds=HASTY_SECONDS) as hasty,
+    ):
+        yield CardDesk(provider, hasty, sandbox)
 
 
 @pytest.fixture(scope="session")
@@ -31,30 +52,17 @@ async def database(
         yield clone
 
 
-@pytest.fixture(scope="session")
-def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Run one sandbox for all; its shoppers are told apart by their ids."""
-    with asyncio.Runner() as runner:
-        running = run_sandbox(tmp_path_factory.mktemp("sandbox"))
-        sandbox = runner.run(running.__aenter__())
-        yield sandbox
-        runner.run(running.__aexit__(None, None, None))
-
-
 @pytest.fixture
-async def world(database: TestDatabase, shared_sandbox: Sandbox) -> AsyncIterator[World]:
+async def world(database: TestDatabase, sandbox: Sandbox) -> AsyncIterator[World]:
     """Give what outlives a wallet, for one test."""
     async with open_stripe(
-        api_key=KEY,
-        url=shared_sandbox.url,
-        timeout_seconds=PROVIDER_SECONDS,
-        connections_max=8,
+        api_key=KEY, url=sandbox.url, timeout_seconds=PROVIDER_SECONDS, connections_max=8
     ) as provider:
-        yield World(database, provider, shared_sandbox)
+        yield World(database, provider, sandbox)
 
 
 @pytest.fixture
-async def shop(world: World) -> AsyncIterator[Shop]:
+async def wallet(world: World) -> AsyncIterator[Wallet]:
     """Run a wallet."""
-    async with run_shop(world) as running:
+    async with run_wallet(world) as running:
         yield running

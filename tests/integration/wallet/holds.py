@@ -25,6 +25,8 @@ class Purse:
     holds: dict[UUID, Hold] = field(default_factory=dict)
     failures: int = 0
     """How many of the next calls get no answer, after having been obeyed."""
+    stolen: TenderKind | None = None
+    """What somebody else takes between the plan and the hold."""
 
     def open_holds(self) -> list[Hold]:
         """Give the holds that are neither released nor spent."""
@@ -33,7 +35,7 @@ class Purse:
     def hold(self, leg_id: UUID, kind: TenderKind, quantity: int) -> CallAnswer:
         """Hold a quantity, once under each id."""
         if leg_id not in self.holds:
-            if self.available[kind] < quantity:
+            if kind is self.stolen or self.available[kind] < quantity:
                 return declined("VALUE_INSUFFICIENT")
             self.available[kind] -= quantity
             self.holds[leg_id] = Hold(kind, quantity)

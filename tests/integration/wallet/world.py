@@ -43,9 +43,19 @@ LINES = ((1, 1_500, 550), (2, 800, 2_000), (3, 700, 550))
 DUE_MINOR = 3_000
 KITTY_MINOR = 500
 PREPAID_MINOR = 1_000
+CARD_MINOR = DUE_MINOR - KITTY_MINOR - PREPAID_MINOR
 MIXED = (TenderKind.KITTY, TenderKind.PREPAID, TenderKind.CARD)
 BUDGET_SECONDS = 5.0
 PROBE_SECONDS = 0.02
+
+
+_UNPAID = {"requires_payment_method"}
+"""How the provider keeps what its bank has declined."""
+
+
+def somebody_else() -> Caller:
+    """Make another shopper."""
+    return Caller(CallerKind.SHOPPER, str(new_uuid7()))
 
 
 def ticket(checkout_id: UUID, *, sequence: int) -> points_pb2.Ticket:
@@ -91,6 +101,8 @@ class World:
         )
     )
     sequence: int = 0
+    provider_customer: str = ""
+    """The provider's name of the shopper, once a card is enrolled."""
 
     @property
     def shopper(self) -> Caller:
@@ -101,9 +113,27 @@ class World:
         """Make what makes calls."""
         return Perform(self.provider, Values(self.purse), Moneys(self.purse), calls_max=16)
 
-    async def intents(self, provider_customer: str) -> list[dict[str, Any]]:
+    async def intents(self) -> list[dict[str, Any]]:
         """List the shopper's payments as the provider keeps them."""
-        answer = await self.sandbox.get(f"/v1/payment_intents?customer={provider_customer}")
+        return await self._list(f"/v1/payment_intents?customer={self.provider_customer}&limit=100")
+
+    async def captured_minor(self) -> int:
+        """Sum what the provider has captured from the shopper; nothing may be left reserved."""
+        intents = await self.intents()
+        assert {intent["status"] for intent in intents} <= {"succeeded", "canceled"} | _UNPAID
+        return sum(intent["amount_received"] for intent in intents)
+
+    async def refunded_minor(self) -> int:
+        """Sum what the provider has refunded to the shopper."""
+        refunds = [
+            refund
+            for intent in await self.intents()
+            for refund in await self._list(f"/v1/refunds?payment_intent={intent['id']}")
+        ]
+        return sum(refund["amount"] for refund in refunds if refund["status"] == "succeeded")
+
+    async def _list(self, path: str) -> list[dict[str, Any]]:
+        answer = await self.sandbox.get(path)
         items = answer["data"]
         assert isinstance(items, list)
         return items
@@ -121,8 +151,8 @@ def settings(database: TestDatabase) -> Settings:
 
 
 @dataclass(slots=True)
-class Shop:
-    """A running wallet with a shopper whose card is enrolled."""
+class Wallet:
+    """A running wallet, and the shopper and till that use it."""
 
     world: World
     engine: Engine
@@ -134,6 +164,7 @@ class Shop:
         """Register the shopper with a card that the sandbox knows by its name."""
         world = self.world
         provider_customer = await world.provider.register_shopper(world.customer_id)
+        world.provider_customer = provider_customer
         register = RegisterShopper(
             event_id=new_uuid7(),
             trace_parent="",
@@ -156,12 +187,17 @@ class Shop:
         await execute(self.engine.queue, enrol, ShopperOutcome)
         return provider_customer
 
-    async def open_claimed(self) -> UUID:
-        """Open a checkout and claim it."""
+    async def open_checkout(self) -> UUID:
+        """Open a checkout for a ticket of its own."""
         checkout_id = new_uuid7()
         self.world.sequence += 1
         basket = parse_new_basket(ticket(checkout_id, sequence=self.world.sequence))
         await self.checkouts.open(checkout_id, basket)
+        return checkout_id
+
+    async def open_claimed(self) -> UUID:
+        """Open a checkout and claim it."""
+        checkout_id = await self.open_checkout()
         await self.checkouts.claim(checkout_id, caller=self.world.shopper)
         return checkout_id
 
@@ -196,7 +232,7 @@ class Shop:
 
 
 @asynccontextmanager
-async def run_shop(world: World, perform: Performs | None = None) -> AsyncIterator[Shop]:
+async def run_wallet(world: World, perform: Performs | None = None) -> AsyncIterator[Wallet]:
     """Run a wallet until the body ends; what it is doing then is cut off, as a crash would."""
     config = settings(world.database)
     async with world.database.open() as db:
@@ -227,7 +263,7 @@ async def run_shop(world: World, perform: Performs | None = None) -> AsyncIterat
             point_value_minor_per_100=100,
         )
         try:
-            yield Shop(world, engine, db, checkouts, paying)
+            yield Wallet(world, engine, db, checkouts, paying)
         finally:
             for loop in loops:
                 loop.cancel()
