@@ -1,9 +1,17 @@
--- accept_event --
--- Gives the id when the event is new, and no row when it was there before.
+-- accept_events --
+-- Gives the ids of the events that are new. They are hints, which the provider tells again, so that no
+-- commit waits for the disk on their account.
+WITH relaxed AS MATERIALIZED (
+  SELECT set_config('synchronous_commit', 'off', TRUE) AS setting
+)
 INSERT INTO provider_event (
   shard_id, provider_event_id, event_type, object_reference, create_time, receive_time
 )
-VALUES ($1, $2, $3, $4, $5, $6)
+SELECT $1, e.provider_event_id, e.event_type, e.object_reference, e.create_time, $6
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[])
+         AS e (provider_event_id, event_type, object_reference, create_time)
+  JOIN relaxed ON relaxed.setting = 'off'
+ ORDER BY e.provider_event_id
     ON CONFLICT (shard_id, provider_event_id) DO NOTHING
 RETURNING provider_event_id;
 

@@ -1,7 +1,7 @@
 """Poll the provider's list of events: what a webhook should have told and did not is heard all the same."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NoReturn
 
 import structlog
@@ -15,8 +15,8 @@ _LEASE: Final = "wallet.poll_provider"
 _PAGES_MAX: Final = 100
 """Pages that one look reads; the next look goes on."""
 
-Hear = Callable[[ProviderEvent], Awaitable[None]]
-"""Writes an event down, once, and has its payment looked at."""
+Hear = Callable[[Sequence[ProviderEvent]], Awaitable[None]]
+"""Writes events down, each once, and has their payments looked at."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +69,7 @@ class PollProvider:
             events = await self._provider.list_events(after=cursor)
             if not events:
                 break
-            for event in events:
-                await self._hear(event)
+            await self._hear(events)
             heard += len(events)
             cursor = events[-1].provider_event_id
             await save_cursor(conn, provider_event_id=cursor, shard_id=self._shard_id)

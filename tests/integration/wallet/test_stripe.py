@@ -6,18 +6,18 @@ import pytest
 
 from services.wallet.clients.answer import CallAnswer
 from services.wallet.domain.leg import Decline, LegPhase
+from tests.integration.wallet.card_desk import AMOUNT_MINOR, CardDesk
 from tests.integration.wallet.probing import found_out
-from tests.integration.wallet.shop import AMOUNT_MINOR, Shop
 
 
 class TestAuthorize:
-    async def test_reserves_the_amount_and_takes_nothing(self, shop: Shop) -> None:
+    async def test_reserves_the_amount_and_takes_nothing(self, desk: CardDesk) -> None:
         """A card that says yes has the amount reserved, under the reference that is answered."""
-        call = await shop.call("pm_card_visa")
+        call = await desk.call("pm_card_visa")
 
-        answer = await shop.provider.authorize(call)
+        answer = await desk.provider.authorize(call)
 
-        [intent] = await shop.intents(call)
+        [intent] = await desk.intents(call)
         assert answer == CallAnswer(phase=LegPhase.DONE, provider_reference=intent["id"])
         assert intent["status"] == "requires_capture"
         assert (intent["amount_capturable"], intent["amount_received"]) == (AMOUNT_MINOR, 0)
@@ -35,36 +35,36 @@ class TestAuthorize:
         ],
     )
     async def test_a_no_of_the_bank_is_declined_with_its_reasons(
-        self, shop: Shop, card: str, decline: Decline
+        self, desk: CardDesk, card: str, decline: Decline
     ) -> None:
         """A decline carries the provider's code and the issuer's, and a look finds the same."""
-        call = await shop.call(card)
+        call = await desk.call(card)
 
-        answer = await shop.provider.authorize(call)
+        answer = await desk.provider.authorize(call)
 
         assert (answer.phase, answer.decline) == (LegPhase.DECLINED, decline)
-        assert await shop.provider.look_up_authorization(call) == answer
+        assert await desk.provider.look_up_authorization(call) == answer
 
     async def test_a_card_that_asks_for_authentication_is_declined_and_left_nowhere(
-        self, shop: Shop
+        self, desk: CardDesk
     ) -> None:
         """Nobody at the till can go through the bank's authentication: the payment is canceled."""
-        call = await shop.call("pm_card_authenticationRequired")
+        call = await desk.call("pm_card_authenticationRequired")
 
-        answer = await shop.provider.authorize(call)
+        answer = await desk.provider.authorize(call)
 
-        [intent] = await shop.intents(call)
+        [intent] = await desk.intents(call)
         assert answer.decline == Decline("authentication_required")
         assert intent["status"] == "canceled"
 
-    async def test_a_refused_request_was_not_sent(self, shop: Shop) -> None:
+    async def test_a_refused_request_was_not_sent(self, desk: CardDesk) -> None:
         """What the provider calls wrong did nothing."""
-        call = replace(await shop.call("pm_card_visa"), provider_method="pm_unknown")
+        call = replace(await desk.call("pm_card_visa"), provider_method="pm_unknown")
 
-        answer = await shop.provider.authorize(call)
+        answer = await desk.provider.authorize(call)
 
         assert answer.phase is LegPhase.NOT_SENT
-        assert await shop.intents(call) == []
+        assert await desk.intents(call) == []
 
     @pytest.mark.parametrize(
         ("fault", "first", "last"),
@@ -81,18 +81,18 @@ class TestAuthorize:
         ],
     )
     async def test_whatever_fails_on_the_way_is_found_out(
-        self, shop: Shop, fault: str, first: LegPhase, last: LegPhase
+        self, desk: CardDesk, fault: str, first: LegPhase, last: LegPhase
     ) -> None:
         """A faulty call is never guessed, and climbing the ladder ends with at most one reservation."""
-        call = await shop.call(f"pm_card_{fault}")
+        call = await desk.call(f"pm_card_{fault}")
 
-        assert (await shop.facing(fault).authorize(call)).phase is first
-        answer = await found_out(shop.provider, call, wanted=True)
+        assert (await desk.facing(fault).authorize(call)).phase is first
+        answer = await found_out(desk.provider, call, wanted=True)
 
         assert answer.phase is last
         open_references = [
             intent["id"]
-            for intent in await shop.intents(call)
+            for intent in await desk.intents(call)
             if intent["status"] == "requires_capture"
         ]
         assert open_references == ([answer.provider_reference] if last is LegPhase.DONE else [])
@@ -111,41 +111,41 @@ class TestAuthorize:
         ],
     )
     async def test_what_is_not_wanted_any_more_is_never_brought_about(
-        self, shop: Shop, fault: str, last: LegPhase
+        self, desk: CardDesk, fault: str, last: LegPhase
     ) -> None:
         """Finding out without a retry ends with the reservation that was made, or with a burnt key."""
-        call = await shop.call(f"pm_card_{fault}")
-        first = await shop.facing(fault).authorize(call)
+        call = await desk.call(f"pm_card_{fault}")
+        first = await desk.facing(fault).authorize(call)
 
-        answer = await found_out(shop.provider, call, wanted=False)
+        answer = await found_out(desk.provider, call, wanted=False)
         # The first request arrives after all, much later.
-        await shop.provider.authorize(call)
+        await desk.provider.authorize(call)
 
         assert (first.phase, answer.phase) == (LegPhase.OUTCOME_UNKNOWN, last)
         open_intents = [
-            intent for intent in await shop.intents(call) if intent["status"] == "requires_capture"
+            intent for intent in await desk.intents(call) if intent["status"] == "requires_capture"
         ]
         assert len(open_intents) == (1 if last is LegPhase.DONE else 0)
 
-    async def test_a_forgotten_key_reserves_nothing_twice(self, shop: Shop) -> None:
+    async def test_a_forgotten_key_reserves_nothing_twice(self, desk: CardDesk) -> None:
         """A payment that stands is found before anything is sent, whatever the key would do."""
-        call = await shop.authorized("pm_card_visa")
+        call = await desk.authorized("pm_card_visa")
         forgotten = replace(call, try_number=2, provider_reference="")
 
-        retried = await shop.provider.retry_authorization(forgotten)
-        burnt = await shop.provider.burn_authorization(forgotten)
+        retried = await desk.provider.retry_authorization(forgotten)
+        burnt = await desk.provider.burn_authorization(forgotten)
 
         assert retried.provider_reference == burnt.provider_reference == call.provider_reference
-        assert len(await shop.intents(call)) == 1
+        assert len(await desk.intents(call)) == 1
 
-    async def test_a_burnt_key_stays_burnt_when_its_answer_is_lost(self, shop: Shop) -> None:
+    async def test_a_burnt_key_stays_burnt_when_its_answer_is_lost(self, desk: CardDesk) -> None:
         """Burning again answers the same, and leaves no payment open."""
-        call = await shop.call("pm_card_visa")
+        call = await desk.call("pm_card_visa")
 
-        answers = [await shop.provider.burn_authorization(call) for _ in range(2)]
+        answers = [await desk.provider.burn_authorization(call) for _ in range(2)]
 
         assert [answer.phase for answer in answers] == [LegPhase.NOT_SENT] * 2
-        assert (await shop.provider.retry_authorization(call)).phase is LegPhase.OUTCOME_UNKNOWN
-        burnt = await shop.sandbox.get(f"/v1/payment_intents/{answers[0].provider_reference}")
+        assert (await desk.provider.retry_authorization(call)).phase is LegPhase.OUTCOME_UNKNOWN
+        burnt = await desk.sandbox.get(f"/v1/payment_intents/{answers[0].provider_reference}")
         assert (burnt["status"], burnt["customer"]) == ("canceled", None)
-        assert await shop.intents(call) == []
+        assert await desk.intents(call) == []

@@ -11,20 +11,20 @@ from services.common.testing.postgres import free_port
 from services.wallet.clients.answer import CallAnswer
 from services.wallet.clients.provider import CardCall, ProviderUnavailable
 from services.wallet.domain.leg import LegPhase
-from tests.integration.wallet.shop import HASTY_SECONDS, Shop, open_adapter
+from tests.integration.wallet.card_desk import HASTY_SECONDS, CardDesk, open_adapter
 
 
 class TestEnrolment:
     async def test_a_card_is_taken_over_as_tokens_once_the_phone_has_finished(
-        self, shop: Shop
+        self, desk: CardDesk
     ) -> None:
         """An enrolment has no card before the phone confirms it at the provider, and then its tokens."""
-        customer = await shop.provider.register_shopper(new_uuid7())
-        enrolment = await shop.provider.start_enrolment(customer, request_id=new_uuid7())
-        before = await shop.provider.read_enrolment(enrolment.provider_reference)
+        customer = await desk.provider.register_shopper(new_uuid7())
+        enrolment = await desk.provider.start_enrolment(customer, request_id=new_uuid7())
+        before = await desk.provider.read_enrolment(enrolment.provider_reference)
 
-        await _confirm(shop, enrolment.provider_reference, "pm_card_visa")
-        card = await shop.provider.read_enrolment(enrolment.provider_reference)
+        await _confirm(desk, enrolment.provider_reference, "pm_card_visa")
+        card = await desk.provider.read_enrolment(enrolment.provider_reference)
 
         assert before is None
         assert card is not None
@@ -32,49 +32,51 @@ class TestEnrolment:
         assert card.provider_method.startswith("pm_")
         assert card.fingerprint
 
-    async def test_an_enrolment_that_failed_or_never_was_has_no_card(self, shop: Shop) -> None:
+    async def test_an_enrolment_that_failed_or_never_was_has_no_card(self, desk: CardDesk) -> None:
         """A card that the bank refuses to enroll, and a reference that nobody knows."""
-        customer = await shop.provider.register_shopper(new_uuid7())
-        enrolment = await shop.provider.start_enrolment(customer, request_id=new_uuid7())
-        await _confirm(shop, enrolment.provider_reference, "pm_card_setupDeclined")
+        customer = await desk.provider.register_shopper(new_uuid7())
+        enrolment = await desk.provider.start_enrolment(customer, request_id=new_uuid7())
+        await _confirm(desk, enrolment.provider_reference, "pm_card_setupDeclined")
 
-        assert await shop.provider.read_enrolment(enrolment.provider_reference) is None
-        assert await shop.provider.read_enrolment("seti_unknown") is None
+        assert await desk.provider.read_enrolment(enrolment.provider_reference) is None
+        assert await desk.provider.read_enrolment("seti_unknown") is None
 
-    async def test_repetitions_find_the_same(self, shop: Shop) -> None:
+    async def test_repetitions_find_the_same(self, desk: CardDesk) -> None:
         """A shopper is registered once, an enrolment begun once, whatever answer was lost."""
         customer_id, request_id = new_uuid7(), new_uuid7()
 
-        customers = {await shop.provider.register_shopper(customer_id) for _ in range(2)}
+        customers = {await desk.provider.register_shopper(customer_id) for _ in range(2)}
         [customer] = customers
         enrolments = [
-            await shop.provider.start_enrolment(customer, request_id=request_id) for _ in range(2)
+            await desk.provider.start_enrolment(customer, request_id=request_id) for _ in range(2)
         ]
 
         assert enrolments[0] == enrolments[1]
         assert enrolments[0].client_secret not in repr(enrolments[0])
 
-    async def test_a_detached_card_pays_nothing(self, shop: Shop) -> None:
+    async def test_a_detached_card_pays_nothing(self, desk: CardDesk) -> None:
         """A detached method is refused, and detaching it again is no error."""
-        customer = await shop.provider.register_shopper(new_uuid7())
-        enrolment = await shop.provider.start_enrolment(customer, request_id=new_uuid7())
-        await _confirm(shop, enrolment.provider_reference, "pm_card_visa")
-        card = await shop.provider.read_enrolment(enrolment.provider_reference)
+        customer = await desk.provider.register_shopper(new_uuid7())
+        enrolment = await desk.provider.start_enrolment(customer, request_id=new_uuid7())
+        await _confirm(desk, enrolment.provider_reference, "pm_card_visa")
+        card = await desk.provider.read_enrolment(enrolment.provider_reference)
         assert card is not None
         call = replace(
-            await shop.call(card.provider_method), provider_customer=card.provider_customer
+            await desk.call(card.provider_method), provider_customer=card.provider_customer
         )
 
         for _ in range(2):
-            await shop.provider.detach(card.provider_method)
+            await desk.provider.detach(card.provider_method)
 
-        assert (await shop.provider.authorize(call)).phase is LegPhase.NOT_SENT
+        assert (await desk.provider.authorize(call)).phase is LegPhase.NOT_SENT
 
 
 class TestTrouble:
-    async def test_nobody_there_is_not_sent_at_first_and_unknown_later(self, shop: Shop) -> None:
+    async def test_nobody_there_is_not_sent_at_first_and_unknown_later(
+        self, desk: CardDesk
+    ) -> None:
         """Without a connection nothing was sent; of what was sent before, that says nothing."""
-        call = await shop.call("pm_card_visa")
+        call = await desk.call("pm_card_visa")
         authorized = replace(call, provider_reference="pi_any")
 
         async with open_adapter(f"http://127.0.0.1:{free_port()}") as provider:
@@ -95,80 +97,82 @@ class TestTrouble:
         assert first.phase is LegPhase.NOT_SENT
         assert {answer.phase for answer in later} == {LegPhase.OUTCOME_UNKNOWN}
 
-    async def test_a_wrong_key_is_not_sent_at_first_and_unknown_later(self, shop: Shop) -> None:
+    async def test_a_wrong_key_is_not_sent_at_first_and_unknown_later(self, desk: CardDesk) -> None:
         """Who is not let in has done nothing, and learns nothing of what was done before."""
-        call = await shop.call("pm_card_visa")
+        call = await desk.call("pm_card_visa")
 
-        async with open_adapter(shop.sandbox.url, key="sk_test_wrong") as provider:
+        async with open_adapter(desk.sandbox.url, key="sk_test_wrong") as provider:
             first = await provider.authorize(call)
             later = await provider.burn_authorization(call)
 
         assert (first.phase, later.phase) == (LegPhase.NOT_SENT, LegPhase.OUTCOME_UNKNOWN)
 
     async def test_a_hanging_provider_piles_up_no_more_than_its_connections(
-        self, shop: Shop
+        self, desk: CardDesk
     ) -> None:
         """A call beyond the limit waits for its turn and reaches nobody."""
-        hanging = [await shop.call("pm_card_hang") for _ in range(2)]
-        other = await shop.call("pm_card_visa")
+        hanging = [await desk.call("pm_card_hang") for _ in range(2)]
+        other = await desk.call("pm_card_visa")
 
         async with (
-            open_adapter(shop.sandbox.url, connections_max=2) as provider,
+            open_adapter(desk.sandbox.url, connections_max=2) as provider,
             asyncio.TaskGroup() as group,
         ):
             calls = [group.create_task(provider.authorize(call)) for call in hanging]
-            while not await _both_arrived(shop, hanging):  # noqa: ASYNC110 -- another process ends it
+            while not await _both_arrived(desk, hanging):  # noqa: ASYNC110 -- another process ends it
                 await asyncio.sleep(0.02)
             waited = await _for(HASTY_SECONDS, provider.authorize(other))
             for task in calls:
                 task.cancel()
 
         assert waited is None
-        assert await shop.intents(other) == []
+        assert await desk.intents(other) == []
 
-    async def test_who_gets_no_turn_in_time_has_sent_nothing(self, shop: Shop) -> None:
+    async def test_who_gets_no_turn_in_time_has_sent_nothing(self, desk: CardDesk) -> None:
         """The deadline counts from the first wait, and waiting is not sending."""
-        hanging, other = await shop.call("pm_card_hang"), await shop.call("pm_card_visa")
+        hanging, other = await desk.call("pm_card_hang"), await desk.call("pm_card_visa")
 
         async with open_adapter(
-            shop.sandbox.url, timeout_seconds=HASTY_SECONDS, connections_max=1
+            desk.sandbox.url, timeout_seconds=HASTY_SECONDS, connections_max=1
         ) as provider:
             first, second = await asyncio.gather(
                 provider.authorize(hanging), provider.authorize(other)
             )
 
         assert (first.phase, second.phase) == (LegPhase.OUTCOME_UNKNOWN, LegPhase.NOT_SENT)
-        assert await shop.intents(other) == []
+        assert await desk.intents(other) == []
 
 
 class TestEvents:
-    async def test_events_are_read_on_from_a_cursor_in_their_order(self, shop: Shop) -> None:
+    async def test_events_are_read_on_from_a_cursor_in_their_order(self, desk: CardDesk) -> None:
         """What happened to a payment is told oldest first, by our names, and nothing twice."""
-        call = await shop.authorized("pm_card_visa")
-        *_, cursor = await shop.provider.list_events(after="")
+        call = await desk.authorized("pm_card_visa")
+        *_, cursor = await desk.provider.list_events(after="")
 
-        await shop.provider.capture(call)
-        await shop.provider.refund(call)
-        events = await shop.provider.list_events(after=cursor.provider_event_id)
+        await desk.provider.capture(call)
+        await desk.provider.refund(call)
+        events = await desk.provider.list_events(after=cursor.provider_event_id)
 
         assert events[0].event_type == "payment_intent.succeeded"
         assert {event.object_reference for event in events} == {call.provider_reference}
         assert {event.payment_id for event in events} == {call.payment_id}
-        assert await shop.provider.list_events(after=events[-1].provider_event_id) == []
+        assert await desk.provider.list_events(after=events[-1].provider_event_id) == []
 
-    async def test_a_cursor_that_the_provider_has_forgotten_begins_anew(self, shop: Shop) -> None:
+    async def test_a_cursor_that_the_provider_has_forgotten_begins_anew(
+        self, desk: CardDesk
+    ) -> None:
         """Events are kept for a month; after a longer sleep the latest ones follow."""
-        await shop.authorized("pm_card_visa")
+        await desk.authorized("pm_card_visa")
 
-        assert await shop.provider.list_events(after="evt_forgotten")
-
-
-async def _confirm(shop: Shop, reference: str, card: str) -> None:
-    await shop.sandbox.post(f"/v1/setup_intents/{reference}/confirm", payment_method=card)
+        assert await desk.provider.list_events(after="evt_forgotten")
 
 
-async def _both_arrived(shop: Shop, calls: list[CardCall]) -> bool:
-    return all([bool(await shop.intents(call)) for call in calls])
+async def _confirm(desk: CardDesk, reference: str, card: str) -> None:
+    await desk.sandbox.post(f"/v1/setup_intents/{reference}/confirm", payment_method=card)
+
+
+async def _both_arrived(desk: CardDesk, calls: list[CardCall]) -> bool:
+    return all([bool(await desk.intents(call)) for call in calls])
 
 
 async def _for(seconds: float, request: Awaitable[CallAnswer]) -> CallAnswer | None:
