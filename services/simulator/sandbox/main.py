@@ -1,6 +1,7 @@
 """The process: settings from the environment, state from a folder, an HTTP server until it is told to stop."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -54,7 +55,7 @@ async def serve(settings: SandboxSettings) -> None:
     # Two threads take turns on short pieces of work: neither waits long for the other.
     sys.setswitchinterval(_SWITCH_SECONDS)
     async with running_sandbox(settings) as url:
-        _log.info("sandbox.started", address=url)
+        _log.info("sandbox.started", address=url, pid=os.getpid())
         await stopped.wait()
     _log.info("sandbox.stopped")
 
@@ -80,10 +81,12 @@ async def running_sandbox(settings: SandboxSettings) -> AsyncIterator[str]:
             may_reset=settings.may_reset,
         )
         # A client that goes away ends its handler; what the handler has begun is finished by the committer.
-        runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=True)
+        runner = web.AppRunner(
+            server.app(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
         port = runner.addresses[0][1]
         yield f"http://{settings.host}:{port}"

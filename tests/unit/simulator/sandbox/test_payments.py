@@ -1,0 +1,409 @@
+"""Payments at the provider, from the authorization to the refund."""
+
+import json
+
+import pytest
+
+from tests.unit.simulator.sandbox.calling import Caller
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """Return somebody with the secret key, on an empty state."""
+    return Caller()
+
+
+class TestAuthorize:
+    def test_reserves_the_amount(self, caller: Caller) -> None:
+        """With manual capture the money is only reserved, on a charge of its own."""
+        intent = caller.pay("pm_card_visa", more="&expand[]=latest_charge&metadata[leg]=1")
+
+        assert intent["status"] == "requires_capture"
+        assert (intent["amount_capturable"], intent["amount_received"]) == (1000, 0)
+        assert intent["metadata"] == {"leg": "1"}
+        assert (intent["latest_charge"]["amount"], intent["latest_charge"]["captured"]) == (
+            1000,
+            False,
+        )
+
+    def test_takes_the_amount_when_nothing_else_is_said(self, caller: Caller) -> None:
+        """Automatic capture is the default."""
+        form = "amount=5&currency=EUR&confirm=true&payment_method=pm_card_visa"
+
+        intent = caller.post("/payment_intents", form)
+
+        assert (intent["status"], intent["amount_received"]) == ("succeeded", 5)
+
+    def test_a_decline_is_an_error_that_persists(self, caller: Caller) -> None:
+        """402 with the bank's code; the payment is there and waits for another method."""
+        refused = caller.pay("pm_card_chargeDeclinedInsufficientFunds")
+
+        assert refused.status == 402
+        assert refused.error["code"] == "card_declined"
+        assert refused.error["decline_code"] == "insufficient_funds"
+        intent = caller.get(f"/payment_intents/{refused.error['payment_intent']['id']}")
+        assert intent["status"] == "requires_payment_method"
+        assert intent["last_payment_error"]["decline_code"] == "insufficient_funds"
+
+    def test_a_declined_payment_can_be_confirmed_with_another_card(self, caller: Caller) -> None:
+        """The bank is asked again."""
+        declined = caller.pay("pm_card_chargeDeclined").error["payment_intent"]["id"]
+
+        again = caller.post(
+            f"/payment_intents/{declined}/confirm", "payment_method=pm_card_mastercard"
+        )
+
+        assert again["status"] == "requires_capture"
+
+    @pytest.mark.parametrize("said", ["error_on_requires_action=true", "off_session=true"])
+    def test_declines_what_would_need_the_shopper(self, caller: Caller, said: str) -> None:
+        """Nobody is there to authenticate: declined rather than left open."""
+        form = f"amount=1&currency=eur&confirm=true&payment_method=pm_card_authenticationRequired&{said}"
+
+        refused = caller.post("/payment_intents", form)
+
+        assert (refused.status, refused.error["code"]) == (402, "authentication_required")
+
+    def test_waits_for_the_shopper_otherwise(self, caller: Caller) -> None:
+        """A shopper who is there is asked."""
+        form = "amount=1&currency=eur&confirm=true&payment_method=pm_card_authenticationRequired"
+
+        assert caller.post("/payment_intents", form)["status"] == "requires_action"
+
+    @pytest.mark.parametrize(
+        ("form", "param"),
+        [
+            ("currency=eur", "amount"),
+            ("amount=0&currency=eur", "amount"),
+            ("amount=-5&currency=eur", "amount"),
+            ("amount=1.5&currency=eur", "amount"),
+            ("amount=5", "currency"),
+            ("amount=5&currency=euro", "currency"),
+            ("amount=5&currency=eur&customer=cus_none", "customer"),
+            ("amount=5&currency=eur&payment_method=pm_none", "payment_method"),
+            ("amount=5&currency=eur&off_session=true", "off_session"),
+            ("amount=5&currency=eur&confirm=true", "payment_method"),
+            ("amount=5&currency=eur&capture_method=sometimes", "capture_method"),
+            ("amount=5&currency=eur&colour=red", "colour"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, caller: Caller, form: str, param: str) -> None:
+        """A bad request is told by its parameter, and leaves nothing behind."""
+        refused = caller.post("/payment_intents", form, key="k")
+
+        assert (refused.status, refused.error["type"]) == (400, "invalid_request_error")
+        assert refused.error["param"] == param
+        assert caller.get("/payment_intents")["data"] == []
+
+    def test_refuses_another_customers_card(self, caller: Caller) -> None:
+        """A payment method belongs to its customer."""
+        owner, other = caller.post("/customers")["id"], caller.post("/customers")["id"]
+        method = caller.post("/payment_methods", "type=card&card[token]=tok_visa")["id"]
+        caller.post(f"/payment_methods/{method}/attach", f"customer={owner}")
+
+        refused = caller.pay(method, more=f"&customer={other}")
+
+        assert (refused.status, refused.error["param"]) == (400, "payment_method")
+        assert caller.pay(method, more=f"&customer={owner}").status == 200
+
+
+class TestCapture:
+    def test_takes_part_and_frees_the_rest(self, caller: Caller) -> None:
+        """Less than what is reserved may be taken, once."""
+        intent = caller.pay("pm_card_visa")["id"]
+
+        taken = caller.post(f"/payment_intents/{intent}/capture", "amount_to_capture=400")
+
+        assert (taken["status"], taken["amount_received"]) == ("succeeded", 400)
+        assert taken["amount_capturable"] == 0
+
+    def test_never_takes_more_than_is_reserved(self, caller: Caller) -> None:
+        """A cent too much is refused, and the reserved amount stays."""
+        intent = caller.pay("pm_card_visa")["id"]
+
+        refused = caller.post(f"/payment_intents/{intent}/capture", "amount_to_capture=1001")
+
+        assert (refused.status, refused.error["code"]) == (400, "amount_too_large")
+        assert caller.get(f"/payment_intents/{intent}")["status"] == "requires_capture"
+
+    def test_happens_once(self, caller: Caller) -> None:
+        """A second capture has a message of its own."""
+        intent = caller.pay("pm_card_visa")["id"]
+        caller.post(f"/payment_intents/{intent}/capture")
+
+        again = caller.post(f"/payment_intents/{intent}/capture")
+
+        assert again.error["code"] == "payment_intent_unexpected_state"
+        assert "already been captured" in again.error["message"]
+        assert again.error["payment_intent"]["status"] == "succeeded"
+
+    def test_after_a_cancel_is_refused(self, caller: Caller) -> None:
+        """What has been freed cannot be taken."""
+        intent = caller.pay("pm_card_visa")["id"]
+        caller.post(f"/payment_intents/{intent}/cancel")
+
+        refused = caller.post(f"/payment_intents/{intent}/capture")
+
+        assert refused.error["code"] == "payment_intent_unexpected_state"
+        assert refused.error["payment_intent"]["status"] == "canceled"
+
+    def test_that_comes_too_late_finds_the_payment_canceled(self, caller: Caller) -> None:
+        """The bank has given the amount free: the refusal is final, and the payment says so."""
+        intent = caller.pay("pm_card_captureExpired")["id"]
+
+        refused = caller.post(f"/payment_intents/{intent}/capture", key="k")
+
+        assert (refused.status, refused.error["payment_intent"]["status"]) == (400, "canceled")
+        canceled = caller.get(f"/payment_intents/{intent}")
+        assert (canceled["status"], canceled["cancellation_reason"]) == ("canceled", "automatic")
+
+
+class TestCancel:
+    def test_frees_what_is_reserved(self, caller: Caller) -> None:
+        """Nothing stays reserved, and nothing can be taken."""
+        intent = caller.pay("pm_card_visa")["id"]
+
+        canceled = caller.post(f"/payment_intents/{intent}/cancel")
+
+        assert (canceled["status"], canceled["amount_capturable"]) == ("canceled", 0)
+
+    def test_of_a_payment_without_a_card_is_allowed(self, caller: Caller) -> None:
+        """An intent that was only announced can be given up."""
+        intent = caller.post("/payment_intents", "amount=5&currency=eur")["id"]
+
+        assert caller.post(f"/payment_intents/{intent}/cancel")["status"] == "canceled"
+
+    def test_after_the_capture_is_refused(self, caller: Caller) -> None:
+        """Taken money goes back by a refund only."""
+        intent = caller.pay("pm_card_visa")["id"]
+        caller.post(f"/payment_intents/{intent}/capture")
+
+        refused = caller.post(f"/payment_intents/{intent}/cancel")
+
+        assert (refused.status, refused.error["code"]) == (400, "payment_intent_unexpected_state")
+
+
+class TestRefund:
+    def test_gives_back_in_parts_up_to_what_was_taken(self, caller: Caller) -> None:
+        """Parts, then the rest; a cent more is refused."""
+        intent = caller.pay("pm_card_visa")["id"]
+        caller.post(f"/payment_intents/{intent}/capture", "amount_to_capture=700")
+
+        first = caller.post("/refunds", f"payment_intent={intent}&amount=300&metadata[leg]=1")
+        over = caller.post("/refunds", f"payment_intent={intent}&amount=401")
+        rest = caller.post("/refunds", f"payment_intent={intent}")
+        none_left = caller.post("/refunds", f"payment_intent={intent}")
+
+        assert (first["status"], first["metadata"]) == ("succeeded", {"leg": "1"})
+        assert (over.status, over.error["param"]) == (400, "amount")
+        assert rest["amount"] == 400
+        assert none_left.error["code"] == "charge_already_refunded"
+        listed = caller.get("/refunds", f"payment_intent={intent}")["data"]
+        assert [refund["amount"] for refund in listed] == [400, 300]
+
+    def test_of_money_that_was_never_taken_is_refused(self, caller: Caller) -> None:
+        """A reserved amount is freed by a cancel."""
+        intent = caller.pay("pm_card_visa")["id"]
+
+        assert caller.post("/refunds", f"payment_intent={intent}").status == 400
+
+
+class TestCustomersAndMethods:
+    def test_a_setup_intent_keeps_the_card(self, caller: Caller) -> None:
+        """The phone confirms with its secret; the card is then the customer's."""
+        customer = caller.post("/customers", "metadata[customer]=1")["id"]
+        setup = caller.post("/setup_intents", f"customer={customer}&usage=on_session")
+        form = f"client_secret={setup['client_secret']}&payment_method=pm_card_mastercard"
+
+        done = caller.as_phone("POST", f"/setup_intents/{setup['id']}/confirm", form)
+
+        assert done["status"] == "succeeded"
+        listed = caller.get("/payment_methods", f"customer={customer}&type=card")["data"]
+        assert [method["id"] for method in listed] == [done["payment_method"]]
+        assert (listed[0]["card"]["brand"], listed[0]["card"]["last4"]) == ("mastercard", "4444")
+
+    def test_a_phone_needs_the_secret_and_can_do_no_more(self, caller: Caller) -> None:
+        """The publishable key alone opens nothing."""
+        setup = caller.post("/setup_intents")["id"]
+
+        blind = caller.as_phone(
+            "POST", f"/setup_intents/{setup}/confirm", "payment_method=pm_card_visa"
+        )
+        curious = caller.as_phone("GET", "/payment_intents", "")
+
+        assert (blind.status, blind.error["param"]) == (400, "client_secret")
+        assert (curious.status, curious.error["code"]) == (403, "secret_key_required")
+
+    def test_a_card_that_refuses_to_be_kept(self, caller: Caller) -> None:
+        """402, and the setup waits for another card."""
+        setup = caller.post("/setup_intents")["id"]
+
+        refused = caller.post(
+            f"/setup_intents/{setup}/confirm", "payment_method=pm_card_setupDeclined"
+        )
+
+        assert (refused.status, refused.error["code"]) == (402, "card_declined")
+        assert caller.get(f"/setup_intents/{setup}")["status"] == "requires_payment_method"
+
+    def test_a_detached_card_is_gone_for_good(self, caller: Caller) -> None:
+        """It is in no list, pays nothing and cannot be attached again."""
+        customer = caller.post("/customers")["id"]
+        setup = caller.post(
+            "/setup_intents", f"customer={customer}&confirm=true&payment_method=pm_card_visa"
+        )
+        method = setup["payment_method"]
+
+        detached = caller.post(f"/payment_methods/{method}/detach")
+
+        assert detached["customer"] is None
+        assert caller.get("/payment_methods", f"customer={customer}")["data"] == []
+        assert caller.pay(method).status == 400
+        assert (
+            caller.post(f"/payment_methods/{method}/attach", f"customer={customer}").status == 400
+        )
+        assert caller.post(f"/payment_methods/{method}/detach").status == 400
+
+    def test_one_card_has_one_fingerprint(self, caller: Caller) -> None:
+        """The same number is recognized, another is not, and no number is in the answer."""
+        form = "type=card&card[exp_month]=12&card[exp_year]=2030&card[cvc]=123&card[number]="
+        numbers = ["4242424242424242", "4242 4242 4242 4242", "5555555555554444"]
+
+        cards = [caller.post("/payment_methods", form + number)["card"] for number in numbers]
+
+        assert cards[0]["fingerprint"] == cards[1]["fingerprint"] != cards[2]["fingerprint"]
+        assert cards[0]["last4"] == "4242"
+
+
+class TestCardNumbers:
+    def test_of_a_real_card_are_refused_unseen(self, caller: Caller) -> None:
+        """A number that is no test card's is somebody's: it goes nowhere."""
+        form = "type=card&card[exp_month]=12&card[exp_year]=2030&card[number]=4111111111111111"
+
+        refused = caller.post("/payment_methods", form, key="k")
+
+        assert (refused.status, refused.error["decline_code"]) == (402, "test_mode_live_card")
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "description=4242424242424242",
+            "metadata[note]=4242 4242 4242 4242",
+            "metadata[number]=4242424242424242",
+            "number=4242424242424242",
+        ],
+    )
+    def test_are_taken_in_their_own_field_only(self, caller: Caller, form: str) -> None:
+        """Whatever else is given would be stored."""
+        assert caller.post("/customers", form).status == 400
+
+    def test_are_nowhere_in_the_state(self, caller: Caller) -> None:
+        """Neither objects, events nor saved answers hold the number that was typed."""
+        form = "type=card&card[exp_month]=12&card[exp_year]=2030&card[number]=4242424242424242"
+        method = caller.post("/payment_methods", form, key="k")["id"]
+        caller.pay(method, key="l")
+
+        dump = "\n".join(caller.store._db.iterdump())
+
+        assert "424242424242" not in dump
+        saved = caller.store.saved_answer("k")
+        assert saved is not None
+        assert json.loads(saved.body)["card"]["last4"] == "4242"
+        assert b"424242" not in saved.body
+
+
+class TestLists:
+    def test_are_newest_first_and_turn_pages(self, caller: Caller) -> None:
+        """Forwards to the oldest, backwards to the newest, with an end."""
+        made = [caller.pay("pm_card_visa")["id"] for _ in range(5)][::-1]
+
+        first = caller.get("/payment_intents", "limit=2")
+        second = caller.get("/payment_intents", f"limit=2&starting_after={made[1]}")
+        third = caller.get("/payment_intents", f"limit=2&starting_after={made[3]}")
+        back = caller.get("/payment_intents", f"limit=2&ending_before={made[3]}")
+
+        assert [intent["id"] for intent in first["data"]] == made[:2]
+        assert [intent["id"] for intent in second["data"]] == made[2:4]
+        assert [intent["id"] for intent in third["data"]] == made[4:]
+        assert [intent["id"] for intent in back["data"]] == made[1:3]
+        assert [first["has_more"], second["has_more"], third["has_more"]] == [True, True, False]
+
+    def test_filter_by_customer_and_time(self, caller: Caller) -> None:
+        """Only this customer's, only since then."""
+        customer = caller.post("/customers")["id"]
+        caller.pay("pm_card_visa")
+        old = caller.pay("pm_card_visa", more=f"&customer={customer}")["id"]
+        caller.now += 100
+        new = caller.pay("pm_card_visa", more=f"&customer={customer}")["id"]
+
+        both = caller.get("/payment_intents", f"customer={customer}")["data"]
+        late = caller.get("/payment_intents", f"created[gte]={int(caller.now)}")["data"]
+        early = caller.get(
+            "/payment_intents", f"customer={customer}&created[lt]={int(caller.now)}"
+        )["data"]
+        never = caller.get("/payment_intents", f"created[gt]={int(caller.now)}")["data"]
+
+        assert [intent["id"] for intent in both] == [new, old]
+        assert [intent["id"] for intent in late] == [new]
+        assert [intent["id"] for intent in early] == [old]
+        assert never == []
+
+    def test_of_events_tell_what_happened_in_order(self, caller: Caller) -> None:
+        """Each change of a payment is an event with the object as it was then."""
+        intent = caller.pay("pm_card_visa")["id"]
+        caller.post(f"/payment_intents/{intent}/capture", key="k")
+
+        events = caller.get(
+            "/events", "types[]=payment_intent.succeeded&types[]=payment_intent.created"
+        )
+        everything = caller.get("/events", f"ending_before={events['data'][1]['id']}")["data"]
+
+        assert [event["type"] for event in events["data"]] == [
+            "payment_intent.succeeded",
+            "payment_intent.created",
+        ]
+        assert [event["data"]["object"]["status"] for event in everything] == [
+            "succeeded",
+            "requires_capture",
+        ]
+        assert everything[0]["request"]["idempotency_key"] == "k"
+        assert caller.get(f"/events/{everything[0]['id']}").body == everything[0]
+
+    @pytest.mark.parametrize(
+        "query",
+        ["limit=0", "limit=101", "starting_after=pi_none", "colour=red", "expand[]=data.amount"],
+    )
+    def test_refuse_what_does_not_fit(self, caller: Caller, query: str) -> None:
+        """Limits, positions, names and expansions are checked."""
+        caller.pay("pm_card_visa")
+
+        assert caller.get("/payment_intents", query).status == 400
+
+
+class TestTotals:
+    def test_add_up(self, caller: Caller) -> None:
+        """Captured, refunded, canceled, open and failed amounts with their counts."""
+        for amount in (400, 300):
+            intent = caller.pay("pm_card_visa")["id"]
+            caller.post(f"/payment_intents/{intent}/capture", f"amount_to_capture={amount}")
+        caller.post("/refunds", f"payment_intent={intent}&amount=50")
+        caller.post(f"/payment_intents/{caller.pay('pm_card_visa')['id']}/cancel")
+        caller.pay("pm_card_visa")
+        caller.pay("pm_card_chargeDeclined")
+
+        assert caller.store.totals() == {
+            "captured": {"count": 2, "minor": 700},
+            "refunded": {"count": 1, "minor": 50},
+            "canceled": {"count": 1, "minor": 1000},
+            "open": {"count": 1, "minor": 1000},
+            "failed": {"count": 1, "minor": 1000},
+        }
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "path",
+        ["/charges", "/payment_intents/pi_none", f"/payment_intents/{'x' * 300}/cancel", "/"],
+    )
+    def test_that_lead_nowhere(self, caller: Caller, path: str) -> None:
+        """404 with an error that says what is missing."""
+        assert caller.get(path).status == 404
