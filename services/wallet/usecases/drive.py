@@ -113,26 +113,32 @@ class Driver:
         return drive is not None
 
     async def run(self) -> None:
-        """Let payments be driven until ``stop``; if it is cancelled, so are they all."""
+        """Let payments be driven until ``stop``; if it is cancelled, so are they all, at once."""
         try:
             await self._stopped.wait()
+            await self._finish_calls()
         finally:
             self._stopped.set()
-            await self._end()
+            await self._cut_off()
 
     def stop(self) -> None:
         """Begin no more; what is being called has a moment to be answered."""
         self._stopped.set()
 
-    async def _end(self) -> None:
+    async def _finish_calls(self) -> None:
         for drive in self._drives.values():
             drive.end()
-        tasks = [drive.task for drive in self._drives.values() if drive.task is not None]
-        if tasks:
+        if tasks := self._tasks():
             await asyncio.wait(tasks, timeout=_STOP_SECONDS_MAX)
+
+    async def _cut_off(self) -> None:
+        tasks = self._tasks()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [drive.task for drive in self._drives.values() if drive.task is not None]
 
     def _forget(self, payment_id: UUID) -> None:
         drive = self._drives.pop(payment_id)
