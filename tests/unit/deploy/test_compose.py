@@ -24,7 +24,8 @@ def environment_of(part: str) -> dict[str, str]:
 
 def fill_in(value: str) -> str:
     """Put a value in the place of Compose's variables."""
-    return re.sub(r"\$\{IDENTITY_ISSUERS[^}]*\}", ISSUERS, re.sub(r"\$\{\w+_PASSWORD}", "x", value))
+    value = re.sub(r"\$\{IDENTITY_ISSUERS[^}]*\}", ISSUERS, value)
+    return re.sub(r"\$\{\w+(_PASSWORD|:\?|:-)\}", "x", value)
 
 
 def read_settings(service: str) -> ServiceSettings:

@@ -1,5 +1,8 @@
 """The test cards: which there are, and what tells them apart."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from services.common.kernel.pan import looks_like_pan
@@ -11,6 +14,17 @@ from services.simulator.sandbox.cards import (
     card_of_number,
     card_of_token,
 )
+
+DOCS = Path(__file__).resolve().parents[4] / "docs" / "provider.md"
+
+
+class TestDocs:
+    @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+    def test_have_every_card_with_its_number(self, card: Card) -> None:
+        """A tester finds in docs/provider.md what to name and what to type."""
+        page = DOCS.read_text(encoding="utf-8")
+
+        assert re.search(rf"`{card.name}`[ |(]+{card.number}\b", page)
 
 
 class TestCards:
