@@ -14,6 +14,7 @@ from uuid import UUID
 
 import stripe
 import structlog
+from stripe import _util as stripe_util
 
 from services.wallet.clients.answer import CallAnswer, declined, not_sent, unknown
 from services.wallet.clients.provider import (
@@ -75,9 +76,13 @@ async def open_stripe(
 
 
 def _silence_the_sdk() -> None:
-    """Turn off what the SDK keeps in global variables: telemetry, and logs with whole bodies."""
+    """Turn off what the SDK keeps in global variables: telemetry, and logs with whole bodies.
+
+    The environment could ask for its log, too; whoever does that here would get secrets.
+    """
     stripe.enable_telemetry = False
     stripe.log = None
+    stripe_util.STRIPE_LOG = None
     logging.getLogger("stripe").setLevel(_SILENT)
 
 
