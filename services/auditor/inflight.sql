@@ -11,6 +11,18 @@ SELECT event_id, event_type, seq, payload
  ORDER BY seq DESC
  LIMIT $3;
 
+-- ends --
+SELECT shard_id, seq
+  FROM shard_head
+ ORDER BY shard_id;
+
+-- nobody_is_being_asked --
+-- What is in flight waits for an outcome that is unknown; nothing is on its way this moment.
+SELECT NOT EXISTS (
+         SELECT
+           FROM payment
+          WHERE payment.in_flight AND NOT payment.outcome_unknown);
+
 -- shards --
 SELECT shard_id
   FROM shard_head

@@ -62,15 +62,19 @@ async def _compare_totals(
     accounts: LoyaltyAccounts,
     tally: Tally,
 ) -> None:
-    """All that was ever earned was issued, and what is gone was spent or has expired."""
+    """All that was earned and not taken back was issued, and what is gone was spent or has expired.
+
+    What a refund gives back of what was spent is no longer spent, in lots and in the books.
+    """
     earned, remaining = await points.fetchrow(QUERIES["lot_totals"], currency) or (0, 0)
+    taken = await points.fetchval(QUERIES["taken_back"], currency)
     # Credit is positive: issuing debits, spending and expiring credit.
     issued = -await ledger.fetchval(QUERIES["balance_of"], accounts.issued)
     spent = await ledger.fetchval(QUERIES["balance_of"], accounts.spent)
     expired = await ledger.fetchval(QUERIES["balance_of"], accounts.expired)
     tally.cover(1)
     tally.expect(
-        holds=(earned, earned - remaining) == (issued, spent + expired),
-        offender=f"{currency.name}: lots earned {earned} and lost {earned - remaining},"
-        f" the ledger issued {issued} and took back {spent + expired}",
+        holds=(earned - taken, earned - taken - remaining) == (issued, spent + expired),
+        offender=f"{currency.name}: lots earned {earned - taken} and lost"
+        f" {earned - taken - remaining}, the ledger issued {issued} and took back {spent + expired}",
     )

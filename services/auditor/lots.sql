@@ -13,6 +13,12 @@ SELECT coalesce(sum(earned), 0)::bigint AS earned,
   FROM lot
  WHERE currency = $1;
 
+-- taken_back --
+-- What refunded purchases had earned and lost again: it was never issued.
+SELECT coalesce(sum(taken), 0)::bigint
+  FROM ticket_reversal
+ WHERE currency = $1;
+
 -- balances_below --
 -- The accounts below a path that hold something, in the order of their names.
 SELECT account.name, balance.posted AS quantity

@@ -9,7 +9,7 @@ import gc
 import multiprocessing
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -29,8 +29,20 @@ class AuditError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderSource:
+    """A payment provider that speaks Stripe's API; an empty ``url`` is Stripe itself.
+
+    ``frozen_time`` is when the databases were frozen, in Unix seconds: what the provider made since is not in them.
+    """
+
+    url: str
+    key: str = field(repr=False)
+    frozen_time: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
-    """What an audit looks at: frozen databases, and the chart of accounts it books by.
+    """What an audit looks at: frozen databases, the provider, and the chart of accounts it books by.
 
     Without a chart's file the delivered one counts, as in the ledger.
     """
@@ -39,6 +51,7 @@ class Sources:
     points: Source
     wallet: Source | None
     chart_file: Path | None
+    provider: ProviderSource | None = None
 
 
 PartBody = Callable[[Sources, Listener], Awaitable[list[Check]]]

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -12,15 +12,16 @@ from typing import Final
 
 from services.auditor.books import audit_books, audit_checkout_books
 from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
-from services.auditor.inflight import has_arrived
+from services.auditor.inflight import has_arrived, journal_ends
 from services.auditor.ledger_journal import audit_ledger_journal
 from services.auditor.ledger_state import audit_ledger_state
 from services.auditor.lots import audit_lots
-from services.auditor.parallel import AuditError, Part, Sources, run_parts
+from services.auditor.parallel import AuditError, Part, ProviderSource, Sources, run_parts
 from services.auditor.points_members import SHARES, audit_points_holds, audit_points_members
 from services.auditor.report import VerifyReport
 from services.auditor.snapshot import UNREACHABLE, frozen
 from services.auditor.tally import Listener, ignore_progress
+from services.auditor.wallet_state import audit_wallet
 from services.ledger.codec.chart import load_chart
 
 PROCESSES_MIN: Final = 2
@@ -34,6 +35,7 @@ PARTS: Final = (
         Part(f"points members {share}", partial(audit_points_members, share))
         for share in range(SHARES)
     ),
+    Part("wallet", audit_wallet),
     Part("books", audit_books),
     Part("checkout books", audit_checkout_books),
     Part("ledger journal", audit_ledger_journal),
@@ -54,57 +56,70 @@ def run_verify(
     progress: Listener = ignore_progress,
     wait_seconds: float = 30.0,
     chart_file: Path | None = None,
+    provider_url: str | None = None,
+    provider_key: str | None = None,
 ) -> VerifyReport:
     """Prove every service's promises from its database; blocks until the verdict is there.
 
     The databases are read as their owner and never written. Events that are still on their way
     to the ledger get ``wait_seconds`` to arrive; what has not arrived then fails the audit as
     not yet consumed. ``chart_file`` is the ledger's chart of accounts, the delivered one without
-    it. From asynchronous code call this through ``asyncio.to_thread``.
+    it. ``provider_url`` and ``provider_key`` lead to the payment provider, whose payments and
+    refunds are compared with the wallet's legs (an empty url is Stripe itself); without a key the
+    report says that this was not run. From asynchronous code call this through ``asyncio.to_thread``.
 
     Raises AuditError when the audit could not run, for example without a database.
     """
-    dsns = _Dsns(ledger_dsn, points_dsn, wallet_dsn)
+    asked = _Asked(
+        ledger_dsn, points_dsn, wallet_dsn, chart_file, provider_url or "", provider_key or ""
+    )
     try:
-        return asyncio.run(_verify(dsns, chart_file, progress=progress, wait_seconds=wait_seconds))
+        return asyncio.run(_verify(asked, progress=progress, wait_seconds=wait_seconds))
     except UNREACHABLE as error:
         raise AuditError(f"cannot read a database: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Dsns:
-    """Where the databases are."""
+class _Asked:
+    """Where the databases, the chart and the provider are."""
 
     ledger: str
     points: str
     wallet: str | None
+    chart_file: Path | None
+    provider_url: str
+    provider_key: str = field(repr=False)
 
 
-async def _verify(
-    dsns: _Dsns, chart_file: Path | None, *, progress: Listener, wait_seconds: float
-) -> VerifyReport:
+async def _verify(asked: _Asked, *, progress: Listener, wait_seconds: float) -> VerifyReport:
     """Freeze until nothing is in flight, or the time to wait is over; then prove what is there."""
-    chart = load_chart(chart_file)
+    chart = load_chart(asked.chart_file)
     deadline = time.monotonic() + wait_seconds
     while True:
         async with AsyncExitStack() as stack:
-            sources = await _freeze(stack, dsns, chart_file)
-            if await has_arrived(sources, chart) or time.monotonic() >= deadline:
+            ends = await journal_ends(asked.wallet) if asked.wallet else []
+            sources = await _freeze(stack, asked)
+            arrived = await has_arrived(sources, chart, wallet_ends=ends)
+            if arrived or time.monotonic() >= deadline:
                 return await _prove(sources, progress)
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _freeze(stack: AsyncExitStack, dsns: _Dsns, chart_file: Path | None) -> Sources:
+async def _freeze(stack: AsyncExitStack, asked: _Asked) -> Sources:
     """Freeze the databases for as long as the stack is open.
 
-    The ledger is frozen before the services whose events it books: whatever it had booked by
-    then, its cause is in the later snapshots.
+    Whoever follows is frozen before whom it follows, the ledger first and the wallet last: whatever
+    was booked, spent or held by then, its cause is in the later snapshots.
     """
+    provider = None
+    if asked.provider_key:
+        provider = ProviderSource(asked.provider_url, asked.provider_key, int(time.time()))
     return Sources(
-        ledger=await stack.enter_async_context(frozen(dsns.ledger)),
-        points=await stack.enter_async_context(frozen(dsns.points)),
-        wallet=await stack.enter_async_context(frozen(dsns.wallet)) if dsns.wallet else None,
-        chart_file=chart_file,
+        ledger=await stack.enter_async_context(frozen(asked.ledger)),
+        points=await stack.enter_async_context(frozen(asked.points)),
+        wallet=await stack.enter_async_context(frozen(asked.wallet)) if asked.wallet else None,
+        chart_file=asked.chart_file,
+        provider=provider,
     )
 
 

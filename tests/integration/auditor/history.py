@@ -4,17 +4,16 @@ Everything goes through the services' own use cases, with a clock that moves, so
 of every service has rows that mean something.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cagnotte.points.v1 import points_pb2, points_service_pb2
 from deploy.programmes import load_publish_request, read_programme
-from services.auditor.booking import POINTS, BookableFact, Booking
-from services.common.kernel.ids import derive_id, new_uuid7
-from services.common.kernel.loyalty import LoyaltyCurrency
+from services.auditor.booking import POINTS, WALLET, BookableFact, Booking
+from services.common.kernel.ids import new_uuid7
 from services.common.runtime.database import Database
-from services.common.runtime.journal import Fact, append_facts, lock_head
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import TestDatabase
 from services.ledger.codec.chart import load_chart
@@ -29,28 +28,38 @@ from services.ledger.domain.transaction import (
 )
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.usecases.commit_batch import CommitBatch as CommitTransactions
+from services.points.codec.checkout import parse_checkout_event
 from services.points.codec.programme import parse_publish
 from services.points.codec.ticket import parse_record_ticket
 from services.points.domain.command import (
     Command,
     EnrolMember,
     ExpireValue,
-    HoldValue,
     IdentifyMember,
     LinkCard,
-    ReleaseHold,
-    SpendHold,
 )
 from services.points.domain.ticket import TicketLimits
 from services.points.usecases.commit_batch import CommitBatch as CommitPoints
+from services.wallet.codec.event import MESSAGES
+from services.wallet.domain.tender import TenderKind
+from services.wallet.store.shelf import Shelf
+from services.wallet.usecases.commit_batch import CommitBatch as CommitPayments
+from tests.integration.auditor.wallet_history import SHORT, Phones, tender
 
 START = datetime(2017, 1, 10, 9, tzinfo=UTC)
 LATER = datetime(2018, 6, 1, 12, tzinfo=UTC)
 """After everything in the history."""
 MEMBERS = tuple(UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000 + n) for n in (1, 2, 3))
 CARDS = ("2990000000011", "2990000000028", "2990000000035")
+CUSTOMERS = tuple(UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0100 + n) for n in (1, 2, 3))
 PREPAID = "wallet/alice/prepaid"
 BANK = "gl/512100"
+
+Line = tuple[int, int, int, str]
+"""Sales, supplier coupon, VAT rate in basis points, brand."""
+
+PHONE_LINES: tuple[Line, ...] = ((1_200, 50, 550, "Private"), (800, 0, 2000, "National"))
+"""A basket of 20.00, of which 19.50 is to be paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Stack:
 def make_ticket(
     sequence: int,
     at: datetime,
-    *lines: tuple[int, int, int, str],
+    *lines: Line,
     shopper: str | UUID | None,
     paid_by: points_pb2.TenderKind.ValueType = points_pb2.TENDER_KIND_CASH,
     checkout_id: str = "",
@@ -130,25 +139,14 @@ def points_writer(db: Database, clock: ManualClock) -> CommitPoints:
     return CommitPoints(db, clock, limits=limits, shard_id=0, on_commit=_wake_nobody)
 
 
-async def play_points(db: Database, clock: ManualClock) -> None:
-    """Let members enroll, shop, hold, spend and lose value."""
-    commit = points_writer(db, clock)
-    await _enroll(commit)
-    await _shop(commit, clock)
-    await _hold(commit, clock)
-    clock.move_to(datetime(2018, 5, 2, 8, tzinfo=UTC))
-    await commit([ExpireValue(new_uuid7(), "", 100)])
-    await commit([record(make_ticket(9, clock(), (999, 0, 550, "Private"), shopper=CARDS[1]))])
-
-
 async def _enroll(commit: CommitPoints) -> None:
     publish = load_publish_request(read_programme("demo")).programme
     enrolments = [
-        EnrolMember(new_uuid7(), "", member, new_uuid7() if n else None, (CARDS[n],))
+        EnrolMember(new_uuid7(), "", member, CUSTOMERS[n] if n else None, (CARDS[n],))
         for n, member in enumerate(MEMBERS)
     ]
     await commit([parse_publish(publish, event_id=new_uuid7(), trace_parent=""), *enrolments])
-    await commit([IdentifyMember(new_uuid7(), "", MEMBERS[0], new_uuid7())])
+    await commit([IdentifyMember(new_uuid7(), "", MEMBERS[0], CUSTOMERS[0])])
     await commit([LinkCard(new_uuid7(), "", MEMBERS[0], "2990000000042")])
 
 
@@ -168,16 +166,6 @@ async def _shop(commit: CommitPoints, clock: ManualClock) -> None:
             record(make_ticket(4, day, (780, 0, 550, "Private"), shopper="2990000000998")),
             record(make_ticket(2, day, (1, 0, 2000, "National"), shopper=None)),
             record(make_ticket(5, day, (0, 0, 2000, "National"), shopper=MEMBERS[2])),
-            record(
-                make_ticket(
-                    6,
-                    day,
-                    (4_200, 0, 2000, "Private"),
-                    shopper=MEMBERS[2],
-                    paid_by=points_pb2.TENDER_KIND_CHECKOUT,
-                    checkout_id=str(new_uuid7()),
-                )
-            ),
         ]
     )
     clock.advance(seconds=60)
@@ -189,24 +177,6 @@ async def _shop(commit: CommitPoints, clock: ManualClock) -> None:
     await commit(more)
 
 
-async def _hold(commit: CommitPoints, clock: ManualClock) -> None:
-    """Holds that are spent in part, given back, run out, and one that stays open."""
-
-    def hold(member: UUID, currency: LoyaltyCurrency, quantity: int, *, days: int) -> HoldValue:
-        until = clock() + timedelta(days=days)
-        return HoldValue(new_uuid7(), "", new_uuid7(), member, None, currency, quantity, until)
-
-    points, kitty = LoyaltyCurrency.POINTS, LoyaltyCurrency.KITTY
-    spent = hold(MEMBERS[0], points, 200, days=1)
-    released = hold(MEMBERS[0], kitty, 300, days=1)
-    runs_out = hold(MEMBERS[1], points, 50, days=1)
-    stays = hold(MEMBERS[1], kitty, 100, days=3_000)
-    await commit([spent, released, runs_out, stays])
-    clock.advance(seconds=600)
-    await commit([SpendHold(new_uuid7(), "", spent.hold_id, 150)])
-    await commit([ReleaseHold(new_uuid7(), "", released.hold_id)])
-
-
 def ledger_writer(db: Database, clock: ManualClock) -> CommitTransactions:
     """Make the writer of the ledger."""
     directory = AccountDirectory(shard_id=0, size_max=1000)
@@ -216,28 +186,32 @@ def ledger_writer(db: Database, clock: ManualClock) -> CommitTransactions:
 
 
 async def book_facts(stack: Stack, clock: ManualClock) -> None:
-    """Book the facts of points that are not booked yet, as the ledger's consumer does."""
-    booking = Booking(load_chart(None), POINTS)
-    async with stack.points.open_as_owner() as conn:
-        rows = await conn.fetch(
-            "SELECT event_id, event_type, seq, payload FROM fact"
-            " WHERE event_type = ANY($1) ORDER BY seq",
-            list(POINTS.types),
-        )
-    commands = [command for row in rows for command in booking.expected(BookableFact(*row))]
+    """Book the facts of points and wallet that are not booked yet, as the ledger's consumers do."""
     async with stack.ledger.open() as db:
         commit = ledger_writer(db, clock)
-        for place in range(0, len(commands), 3):
-            await commit(commands[place : place + 3])
-            clock.advance(seconds=1)
+        for origin, database in ((POINTS, stack.points), (WALLET, stack.wallet)):
+            booking = Booking(load_chart(None), origin)
+            async with database.open_as_owner() as conn:
+                rows = await conn.fetch(
+                    "SELECT event_id, event_type, seq, payload FROM fact"
+                    " WHERE event_type = ANY($1) ORDER BY seq",
+                    list(origin.types),
+                )
+            due = [command for row in rows for command in booking.expected(BookableFact(*row))]
+            for place in range(0, len(due), 3):
+                await commit(due[place : place + 3])
+                clock.advance(seconds=1)
 
 
-async def play_ledger(stack: Stack, clock: ManualClock) -> None:
-    """Book the facts of points, then money of its own: holds of every end, reversals, refusals."""
-    await book_facts(stack, clock)
-    async with stack.ledger.open() as db:
-        await _move_money(ledger_writer(db, clock), clock)
-        await publish(db)
+async def follow_checkouts(stack: Stack, commit: CommitPoints) -> None:
+    """Take the wallet's settlements and refunds in, as the consumer of points does."""
+    async with stack.wallet.open_as_owner() as conn:
+        rows = await conn.fetch("SELECT event_type, payload FROM fact ORDER BY seq")
+    for event_type, payload in rows:
+        name = MESSAGES[event_type].DESCRIPTOR.full_name
+        command = parse_checkout_event(name, payload)
+        if command is not None:
+            await commit([command])
 
 
 def make_transaction(
@@ -295,19 +269,6 @@ async def _move_money(commit: CommitTransactions, clock: ManualClock) -> None:
     await commit([expire_hold(holds[2].transaction_id, expire_time=soon)])
 
 
-async def play_wallet(db: Database, clock: ManualClock) -> None:
-    """Journal a few facts, as the wallet's use cases will."""
-    base = new_uuid7()
-    async with db.transaction() as conn:
-        head = await lock_head(conn, 0)
-        for n in range(1, 4):
-            facts = [
-                Fact(derive_id(base, 10 * n + place), 1, base, f"fact {n}".encode())
-                for place in range(2)
-            ]
-            head = await append_facts(conn, head, facts, recorded_time=clock())
-
-
 async def publish(db: Database) -> None:
     """Move the relay to the journal's head, and leave traces of a relay and a consumer."""
     async with db.transaction() as conn:
@@ -333,10 +294,145 @@ async def publish_again(database: TestDatabase) -> None:
 async def play(stack: Stack) -> None:
     """Play the whole history."""
     clock = ManualClock(START)
-    async with stack.points.open() as points:
-        await play_points(points, clock)
+    async with (
+        stack.points.open() as points,
+        stack.wallet.open() as wallet,
+        stack.ledger.open() as ledger,
+    ):
+        commit = points_writer(points, clock)
+        await _enroll(commit)
+        await _shop(commit, clock)
+        await book_facts(stack, clock)
+        phones = Phones(wallet_writer(wallet, clock), commit, ledger_writer(ledger, clock), clock)
+        late = await _pay_by_phone(stack, phones)
+        await _move_money(ledger_writer(ledger, clock), clock)
+        clock.move_to(datetime(2018, 5, 2, 8, tzinfo=UTC))
+        await commit([ExpireValue(new_uuid7(), "", 100)])
+        await phones.refund(late)
+        await follow_checkouts(stack, commit)
+        await commit([record(make_ticket(9, clock(), (999, 0, 550, "Private"), shopper=CARDS[1]))])
+        await book_facts(stack, clock)
         await publish(points)
-    await play_ledger(stack, clock)
-    async with stack.wallet.open() as wallet:
-        await play_wallet(wallet, clock)
         await publish(wallet)
+        await publish(ledger)
+
+
+def wallet_writer(db: Database, clock: ManualClock) -> CommitPayments:
+    """Make the writer of the wallet."""
+    shelf = Shelf(shard_id=0, size_max=100)
+    return CommitPayments(db, clock, shelf, shard_id=0, on_commit=lambda _payments: None)
+
+
+def make_checkout_ticket(sequence: int, at: datetime, *lines: Line) -> points_pb2.Ticket:
+    """Make a ticket that a phone is to pay."""
+    checkout = points_pb2.TENDER_KIND_CHECKOUT
+    return make_ticket(
+        sequence, at, *lines, shopper=None, paid_by=checkout, checkout_id=str(new_uuid7())
+    )
+
+
+async def _pay_by_phone(stack: Stack, phones: Phones) -> UUID:
+    """Checkouts of every end; what is settled is followed in points and booked. Gives one that is not given back."""
+    alice, bob, carol = CUSTOMERS
+    clock = phones.clock
+    await phones.enroll_card(alice)
+    await phones.top_up(alice, 5_000)
+    await phones.top_up(bob, 2_000)
+    await phones.top_up(carol, 900, card="declined")
+    await book_facts(stack, clock)
+    tickets = (make_checkout_ticket(100 + n, clock(), *PHONE_LINES) for n in range(20))
+    await _settle(stack, phones, tickets)
+    await _give_up(phones, tickets)
+    late = await _wait(stack, phones, tickets)
+    await book_facts(stack, clock)
+    return late
+
+
+async def _settle(stack: Stack, phones: Phones, tickets: Iterator[points_pb2.Ticket]) -> None:
+    """Checkouts that are paid, at the first or second attempt, and some given back."""
+    alice, bob, carol = CUSTOMERS
+    points = phones.points
+    split, twice, back, other, bare = [next(tickets) for _ in range(5)]
+    # The till sends a ticket before the checkout is settled, one after it, and one differently.
+    await points([record(split)])
+    paid = (
+        tender(TenderKind.KITTY, 90, 90),
+        tender(TenderKind.PREPAID, 1_000),
+        tender(TenderKind.CARD, 860),
+    )
+    await phones.pay(await phones.open(split, alice), alice, *paid)
+    second = await phones.open(twice, bob)
+    refused = (
+        tender(TenderKind.POINTS, 50, 50),
+        tender(TenderKind.PREPAID, 900),
+        tender(TenderKind.CARD, 1_000),
+    )
+    await phones.pay(second, bob, *refused, card="declined")
+    await phones.pay(second, bob, tender(TenderKind.CARD, 1_950))
+    given_back = await phones.open(back, alice)
+    paid = (
+        tender(TenderKind.KITTY, 60, 60),
+        tender(TenderKind.PREPAID, 500),
+        tender(TenderKind.CARD, 1_390),
+    )
+    await phones.pay(given_back, alice, *paid)
+    await phones.pay(await phones.open(bare, carol), carol, tender(TenderKind.CARD, 1_950))
+    different = points_pb2.Ticket.FromString(other.SerializeToString())
+    different.lines[0].product_id = "9999"
+    await points([record(different)])
+    points_only = await phones.open(other, alice)
+    await phones.pay(points_only, alice, tender(TenderKind.POINTS, 1_950, 100))
+    await follow_checkouts(stack, points)
+    await points([record(twice)])
+    await phones.refund(given_back)
+    await phones.refund(points_only)
+    await follow_checkouts(stack, points)
+
+
+async def _give_up(phones: Phones, tickets: Iterator[points_pb2.Ticket]) -> None:
+    """Checkouts that are cancelled, before and while they are paid, and one that expires."""
+    _, bob, carol = CUSTOMERS
+    await phones.cancel(await phones.open(next(tickets), carol))
+    unwanted = await phones.open(next(tickets), bob)
+    paid = (tender(TenderKind.PREPAID, 950), tender(TenderKind.CARD, 1_000))
+    await phones.pay(unwanted, bob, *paid, card="silent")
+    await phones.cancel(unwanted)
+    await phones.open(next(tickets), None)
+    phones.clock.advance(seconds=3_600)
+    await phones.sweep()
+
+
+async def _wait(stack: Stack, phones: Phones, tickets: Iterator[points_pb2.Ticket]) -> UUID:
+    """Checkouts whose card is silent: one for ever, one beyond its holds, one until it is captured."""
+    alice, bob, _ = CUSTOMERS
+    stays = await phones.open(next(tickets), bob)
+    await phones.pay(
+        stays, bob, tender(TenderKind.KITTY, 10, 10), tender(TenderKind.CARD, 1_940), card="silent"
+    )
+    runs_out = await phones.open(next(tickets), bob)
+    paid = (
+        tender(TenderKind.KITTY, 7, 7),
+        tender(TenderKind.PREPAID, 43),
+        tender(TenderKind.CARD, 1_900),
+    )
+    await phones.pay(runs_out, bob, *paid, card="silent", hold=SHORT)
+    late = await phones.open(next(tickets), alice)
+    soon = (tender(TenderKind.KITTY, 8, 8), tender(TenderKind.CARD, 1_942))
+    payment = await phones.pay(late, alice, *soon, card="silent capture", hold=SHORT)
+    phones.clock.advance(seconds=2 * 86_400)
+    await _expire_money_hold(stack, phones)
+    await phones.points([ExpireValue(new_uuid7(), "", 100)])
+    await phones.go_on(payment)
+    await follow_checkouts(stack, phones.points)
+    return late
+
+
+async def _expire_money_hold(stack: Stack, phones: Phones) -> None:
+    """Release the prepaid hold whose time is over, as the ledger's sweep does."""
+    async with stack.ledger.open_as_owner() as conn:
+        rows = await conn.fetch(
+            "SELECT transaction_id, expire_time FROM hold WHERE state = 0 AND expire_time < $1",
+            phones.clock(),
+        )
+    assert len(rows) == 1
+    await phones.ledger([expire_hold(rows[0][0], expire_time=rows[0][1])])

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from services.auditor.books import audit_books
+from services.auditor.books import audit_books, audit_checkout_books
 from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
 from services.auditor.ledger_journal import audit_ledger_journal
 from services.auditor.ledger_state import audit_ledger_state
@@ -22,6 +22,7 @@ from services.auditor.points_members import SHARES, audit_points_members
 from services.auditor.report import Check, VerifyReport
 from services.auditor.snapshot import frozen
 from services.auditor.tally import Listener, ignore_progress
+from services.auditor.wallet_state import audit_wallet
 from tests.integration.auditor.history import Stack
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -74,6 +75,8 @@ def _points_tables() -> dict[tuple[str, str], Watch]:
         "hold_lot": "points.hold_lots",
         "member_balance": "points.balances",
         "ticket": "points.tickets",
+        "ticket_settlement": "points.settlements",
+        "ticket_reversal": "points.reversals",
     }
     again = "points.facts_fold_again"
     return {
@@ -102,8 +105,15 @@ def _ledger_tables() -> dict[tuple[str, str], Watch]:
     }
 
 
+def _wallet_tables() -> dict[tuple[str, str], Watch]:
+    """Name the watches of the wallet's state: it is what its facts fold to."""
+    checks = {"payment": "wallet.payments", "payment_reference": "wallet.references"}
+    return {("wallet", table): watched(audit_wallet, check) for table, check in checks.items()}
+
+
 WATCHES: dict[tuple[str, str], Watch] = (
     _ledger_tables()
+    | _wallet_tables()
     | _points_tables()
     | _fact_table("points", audit_points_journal)
     | _fact_table("wallet", audit_wallet_journal)
@@ -115,7 +125,12 @@ WATCHES: dict[tuple[str, str], Watch] = (
 _BROKER = "where the broker put the last fact: a wrong value costs a republication, never a fact"
 _CLOCK = "an operator's setting of a development stack, in no journal"
 _INBOX = "a consumer's memory of what it has seen; the effects prove themselves"
+_HINT = (
+    "what the provider told us, and up to where: a hint to ask again, which no fact follows from"
+)
 LEFT_OUT: dict[str, str] = {
+    "provider_event": _HINT,
+    "provider_cursor": _HINT,
     "relay_offset": _BROKER,
     "service_clock": _CLOCK,
     "inbox": _INBOX,
@@ -130,7 +145,9 @@ ALL_PARTS: Sequence[PartBody] = (
     audit_points_journal,
     audit_all_members,
     audit_books,
+    audit_checkout_books,
     audit_lots,
+    audit_wallet,
     audit_wallet_journal,
 )
 
@@ -152,6 +169,8 @@ VALUES = {
     "uuid": "gen_random_uuid()",
     "timestamp with time zone": "now()",
     "text": "'x'",
+    "date": "DATE '2000-01-01'",
+    "smallint": "1",
 }
 """What to put where there was nothing."""
 

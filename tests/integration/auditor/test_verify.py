@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from services.auditor import AuditError, VerifyReport, run_verify
+from services.auditor.provider import CHECKS as PROVIDER_CHECKS
+from services.auditor.provider import NOT_RUN
 from services.auditor.tally import Progress
 from services.common.kernel.chain import GENESIS, block_hash
 from services.common.kernel.ids import new_uuid7
@@ -94,9 +96,18 @@ class TestRunVerify:
         )
 
         assert report.ok, report.failed()
-        assert all(check.checked for check in report.checks)
-        assert {progress.check for progress in heard} == {check.name for check in report.checks}
+        not_run = {check.name for check in report.checks if not check.checked}
+        assert not_run == set(PROVIDER_CHECKS)
+        assert {progress.check for progress in heard} | not_run == {
+            check.name for check in report.checks
+        }
         assert len({check.name for check in report.checks}) == len(report.checks)
+
+    async def test_says_plainly_that_the_provider_was_not_asked(self, stack: Stack) -> None:
+        """Without its url and key nothing is proven about the provider, and the report says so."""
+        details = {check.name: check.detail for check in (await verify(stack)).checks}
+
+        assert [details[name] for name in PROVIDER_CHECKS] == [NOT_RUN] * len(PROVIDER_CHECKS)
 
     async def test_says_so_when_it_cannot_run(self, stack: Stack) -> None:
         """A database that is not there proves nothing and disproves nothing."""
