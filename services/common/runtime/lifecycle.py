@@ -14,6 +14,7 @@ def main() -> NoReturn:
 """
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -27,6 +28,7 @@ from services.common.runtime.config import GrpcSettings
 from services.common.runtime.grpc_server import GrpcServer
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_GARBAGE_THRESHOLDS: Final = (50_000, 20, 20)
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ class LoopEnded(Exception):
 
 def run(main: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a service's ``serve`` to its end, and the process with it."""
+    _collect_garbage_less_often()
     try:
         code = uvloop.run(main)
     except Exception:
@@ -57,6 +60,17 @@ def run(main: Coroutine[Any, Any, int]) -> NoReturn:
         code = 1
     log.info("process.ended", exit_code=code)
     sys.exit(code)
+
+
+def _collect_garbage_less_often() -> None:
+    """Spare the collector what lives as long as the process, and have it look for cycles rarely.
+
+    A batch makes ten thousand tuples that all end with it and hold no cycle; at Python's own thresholds the collector
+    walks through them again and again (a fifth of the ledger's CPU time).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
 async def serve(
