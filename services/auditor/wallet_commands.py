@@ -15,45 +15,53 @@ def command_of(own: Sequence[events.Event], payment: Payment | None) -> commands
     Several facts are the answers of one call. Raises ``ValueError`` for a fact that only follows from others.
     """
     first = own[0]
-    event_id, trace_parent = first.stamp.event_id, first.stamp.trace_parent
     match first:
+        case events.LegAnswered():
+            return commands.RecordAnswers(
+                event_id=first.stamp.event_id,
+                trace_parent=first.stamp.trace_parent,
+                payment_id=first.payment_id,
+                answers=tuple(_answers(own, payment)),
+            )
+        case events.PaymentStarted():
+            return _start_payment(first, payment)
+        case events.TopUpStarted():
+            return _start_top_up(first)
+        case events.CheckoutOpened() | events.CheckoutClaimed() | events.RefundStarted():
+            return _about_checkout(first)
+        case events.CancellationRequested() | events.CheckoutCancelled():
+            return _end_checkout(first)
+        case _:
+            return _about_shopper(first)
+
+
+def _about_checkout(
+    fact: events.CheckoutOpened | events.CheckoutClaimed | events.RefundStarted,
+) -> commands.Command:
+    event_id, trace_parent = fact.stamp.event_id, fact.stamp.trace_parent
+    match fact:
         case events.CheckoutOpened():
             return commands.OpenCheckout(
                 event_id=event_id,
                 trace_parent=trace_parent,
-                checkout_id=first.checkout_id,
-                basket=first.basket,
-                expire_time=first.expire_time,
+                checkout_id=fact.checkout_id,
+                basket=fact.basket,
+                expire_time=fact.expire_time,
             )
         case events.CheckoutClaimed():
             return commands.ClaimCheckout(
                 event_id=event_id,
                 trace_parent=trace_parent,
-                checkout_id=first.checkout_id,
-                customer_id=first.customer_id,
+                checkout_id=fact.checkout_id,
+                customer_id=fact.customer_id,
             )
-        case events.PaymentStarted():
-            return _start_payment(first, payment)
-        case events.LegAnswered():
-            return commands.RecordAnswers(
-                event_id=event_id,
-                trace_parent=trace_parent,
-                payment_id=first.payment_id,
-                answers=tuple(_answers(own, payment)),
-            )
-        case events.TopUpStarted():
-            return _start_top_up(first)
-        case events.CancellationRequested() | events.CheckoutCancelled():
-            return _end_checkout(first)
         case events.RefundStarted():
             return commands.StartRefund(
                 event_id=event_id,
                 trace_parent=trace_parent,
-                checkout_id=first.checkout_id,
-                request_id=first.refund_id,
+                checkout_id=fact.checkout_id,
+                request_id=fact.refund_id,
             )
-        case _:
-            return _about_shopper(first)
 
 
 def _start_payment(fact: events.PaymentStarted, payment: Payment | None) -> commands.StartPayment:

@@ -1,5 +1,6 @@
 """The ledger's parts and how they hang together."""
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -23,9 +24,8 @@ from services.ledger.codec.chart import load_chart
 from services.ledger.config import Settings
 from services.ledger.domain.batch import Result, Unit
 from services.ledger.domain.chart import Chart
-from services.ledger.domain.transaction import TransactionCommand
 from services.ledger.events import topics
-from services.ledger.events.book_events import BookEvents, Parse
+from services.ledger.events.book_events import BookEvents
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.store.outbox import JournalFacts
 from services.ledger.usecases.commit_batch import CommitBatch
@@ -55,11 +55,6 @@ async def serve(settings: Settings) -> int:
         engine = GroupCommit[Unit, Result](
             commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
         )
-        consumer = partial(_consumer, settings, engine, chart, tracing)
-        loyalty = consumer(topics.LOYALTY, topics.LOYALTY_GROUP, parse=points_events.parse_event)
-        checkouts = consumer(
-            topics.CHECKOUTS, topics.CHECKOUTS_GROUP, parse=wallet_events.parse_event
-        )
         sweep = SweepHolds(
             db, engine, clock, shard_id=shard_id, idle_seconds=settings.sweep_idle_seconds
         )
@@ -73,8 +68,7 @@ async def serve(settings: Settings) -> int:
             tracing=tracing,
         )
         loops = [
-            Loop("loyalty", loyalty.run),
-            Loop("checkouts", checkouts.run),
+            *_consumers(settings, engine, chart, tracing),
             Loop("sweep", sweep.run),
             Loop("commits", engine.run, engine.stop),
             Loop("relay", relay.run),
@@ -99,26 +93,25 @@ def _on_commit(facts: JournalFacts, relay: Relay, units: int) -> None:
     relay.wake()
 
 
-def _consumer(  # noqa: PLR0917 -- the parts of the process, then what is consumed
-    settings: Settings,
-    engine: GroupCommit[Unit, Result],
-    chart: Chart,
-    tracing: Tracing,
-    topic: str,
-    group_id: str,
-    *,
-    parse: Parse,
-) -> Consumer[tuple[TransactionCommand, ...]]:
-    booking = BookEvents(engine, chart, parse=parse)
-    return Consumer(
-        settings.kafka,
-        topics=[topic],
-        group_id=group_id,
-        parse=booking.parse,
-        handle=booking.handle,
-        batch_max=settings.batch_max,
-        tracing=tracing,
-    )
+def _consumers(
+    settings: Settings, engine: GroupCommit[Unit, Result], chart: Chart, tracing: Tracing
+) -> Iterator[Loop]:
+    """Give a loop for each topic that is booked, so that none waits for the other."""
+    for name, topic, group_id, parse in (
+        ("loyalty", topics.LOYALTY, topics.LOYALTY_GROUP, points_events.parse_event),
+        ("checkouts", topics.CHECKOUTS, topics.CHECKOUTS_GROUP, wallet_events.parse_event),
+    ):
+        booking = BookEvents(engine, chart, parse=parse)
+        consumer = Consumer(
+            settings.kafka,
+            topics=[topic],
+            group_id=group_id,
+            parse=booking.parse,
+            handle=booking.handle,
+            batch_max=settings.batch_max,
+            tracing=tracing,
+        )
+        yield Loop(name, consumer.run)
 
 
 async def migrate(settings: Settings) -> int:
