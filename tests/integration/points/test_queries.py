@@ -37,7 +37,16 @@ async def test_prepares(database: TestDatabase, statement: str) -> None:
     ("table", "operation"),
     [
         (table, operation)
-        for table in ("fact", "block", "ticket", "ticket_conflict", "programme", "card")
+        for table in (
+            "fact",
+            "block",
+            "ticket",
+            "ticket_conflict",
+            "ticket_settlement",
+            "ticket_reversal",
+            "programme",
+            "card",
+        )
         for operation in ("DELETE", "UPDATE")
     ],
 )
