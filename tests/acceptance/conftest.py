@@ -89,6 +89,10 @@ class Demo:
         )
 
 
+Report = Mapping[str, Any]
+"""What ``cagnotte demo --json`` writes."""
+
+
 def as_mapping(text: str) -> Mapping[str, Any]:
     """Read a report's JSON."""
     content = json.loads(text)
@@ -113,6 +117,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(folder, as_mapping(report.read_text(encoding="utf-8")), _stack_in(folder))
     finally:
         _cagnotte("down", f"--dir={folder}")
+
+
+@pytest.fixture(scope="session")
+def demo_without_phones(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Run the demo with the same baskets and without phones, and give its report."""
+    folder = tmp_path_factory.mktemp("demo-without-phones") / "stack"
+    arguments = (f"--baskets={DEMO_BASKETS}", "--phones=0", "--json=-", f"--dir={folder}")
+    return as_mapping(_cagnotte("demo", *arguments, seconds_max=DEMO_SECONDS_MAX))
 
 
 @pytest.fixture(scope="module")
