@@ -96,7 +96,9 @@ class Server:
 
     async def _read(self, request: web.Request, request_id: str) -> Call:
         publishable = self._keys.is_publishable(_offered_key(request))
-        body = await request.text() if request.method == "POST" else request.query_string
+        body = request.query_string
+        if request.method == "POST":
+            body = (await request.read()).decode(errors="replace")
         return Call(
             method=request.method,
             path=request.path,

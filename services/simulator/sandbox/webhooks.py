@@ -18,7 +18,7 @@ _ANSWER_SECONDS_MAX: Final = 5.0
 _ATTEMPTS_MAX: Final = 20
 _PAUSE_SECONDS_FIRST: Final = 0.5
 _PAUSE_SECONDS_MAX: Final = 60.0
-_IDLE_SECONDS_MAX: Final = 60.0
+_IDLE_SECONDS_MAX: Final = 5.0
 _REDIRECT: Final = 300
 
 _log: Final = structlog.get_logger()
