@@ -190,7 +190,7 @@ class Relay:
             CURSOR.labels(self._topic).set(seq)
 
     async def _sleep(self, looked_seconds: float) -> None:
-        """Wait for facts. The first one after a rest leaves at once; those of a busy moment gather and leave together."""
+        """Wait for facts. The first after a rest leaves at once; those of a busy moment gather and leave together."""
         await asyncio.sleep(max(0.0, looked_seconds + _GATHER_SECONDS - monotonic()))
         try:
             async with asyncio.timeout(self._idle_seconds):
