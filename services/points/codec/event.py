@@ -80,10 +80,8 @@ def _render(event: Event) -> Message:
             return _render_earned(event)
         case TicketConflicted():
             return _render_conflict(event)
-        case TicketSettled():
-            return _render_settled(event)
-        case ValueReversed():
-            return _render_reversed(event)
+        case TicketSettled() | ValueReversed():
+            return _render_checkout(event)
         case MemberEnrolled():
             return pb.MemberEnrolled(
                 metadata=render_metadata(event.stamp),
@@ -233,7 +231,9 @@ def _render_expired(event: ValueExpired) -> pb.ValueExpired:
     )
 
 
-def _render_settled(event: TicketSettled) -> pb.TicketSettled:
+def _render_checkout(event: TicketSettled | ValueReversed) -> Message:
+    if isinstance(event, ValueReversed):
+        return _render_reversed(event)
     return pb.TicketSettled(
         metadata=render_metadata(event.stamp),
         key=render_key(event.key),
