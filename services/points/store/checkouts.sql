@@ -1,7 +1,7 @@
 -- find_settlements --
 SELECT
   settlement.checkout_id, settlement.settlement,
-  EXISTS (
+  EXISTS(
     SELECT 1
       FROM ticket_reversal AS reversal
      WHERE reversal.shard_id = settlement.shard_id
