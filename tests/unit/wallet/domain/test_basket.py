@@ -1,0 +1,72 @@
+"""Baskets: which ones a checkout can pay."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.wallet.domain.basket import Basket, TicketKind, TicketNotPayable, check_basket
+from services.wallet.domain.tender import TicketTender
+from tests.properties.wallet.world import a_basket
+
+BASKET = a_basket(1000, 250, coupon_minor=50)
+TENDERS = [(TicketTender.SUPPLIER_COUPON, 50), (TicketTender.CHECKOUT, 1250)]
+
+
+def faults(basket: Basket, tenders: list[tuple[TicketTender, int]]) -> set[str]:
+    """Give the fields at fault."""
+    with pytest.raises(TicketNotPayable) as caught:
+        check_basket(basket, tenders)
+    return {path for path, _ in caught.value.violations}
+
+
+class TestBasket:
+    def test_sums_sales_by_vat_rate(self) -> None:
+        """Sales are by rate, ascending, before coupons; they sum to the total."""
+        assert BASKET.sales_by_vat_rate() == ((550, 250), (2000, 1050))
+        assert BASKET.due_minor == 1250
+
+
+class TestCheckBasket:
+    def test_passes_a_basket_that_adds_up(self) -> None:
+        """Coupons of the lines, and CHECKOUT for all the rest."""
+        check_basket(BASKET, TENDERS)
+
+    def test_refuses_a_training_ticket(self) -> None:
+        """Only a sale is paid."""
+        key = BASKET.ticket_key._replace(kind=TicketKind.TRAINING)
+        assert faults(replace(BASKET, ticket_key=key), TENDERS) == {"ticket.key.kind"}
+
+    def test_refuses_a_line_twice(self) -> None:
+        """Points would refuse the ticket, so the basket is not sold in the first place."""
+        lines = (BASKET.lines[0], BASKET.lines[1]._replace(line_number=1))
+        assert faults(replace(BASKET, lines=lines), TENDERS) == {"ticket.lines"}
+
+    def test_refuses_lines_that_do_not_sum_to_the_total(self) -> None:
+        """The total is the sum of the lines' sales."""
+        assert "ticket.total_minor" in faults(replace(BASKET, total_minor=1301), TENDERS)
+
+    def test_refuses_a_coupon_above_its_line(self) -> None:
+        """A coupon pays at most its line."""
+        line = BASKET.lines[0]._replace(sales_minor=1050, supplier_coupon_minor=1051)
+        basket = replace(BASKET, lines=(line, BASKET.lines[1]), coupon_minor=1051)
+        tenders = [(TicketTender.SUPPLIER_COUPON, 1051), (TicketTender.CHECKOUT, 249)]
+        assert faults(basket, tenders) == {"ticket.lines[0].supplier_coupon_minor"}
+
+    def test_refuses_cash_beside_the_phone(self) -> None:
+        """What is not a coupon is paid through the checkout alone."""
+        assert faults(BASKET, [*TENDERS, (TicketTender.CASH, 100)]) == {"ticket.tenders"}
+
+    def test_refuses_coupons_that_the_lines_do_not_have(self) -> None:
+        """The coupons of the tenders are those of the lines."""
+        tenders = [(TicketTender.SUPPLIER_COUPON, 60), (TicketTender.CHECKOUT, 1250)]
+        assert faults(BASKET, tenders) == {"ticket.tenders"}
+
+    def test_refuses_a_checkout_tender_that_is_not_the_rest(self) -> None:
+        """CHECKOUT is the total less the coupons."""
+        tenders = [(TicketTender.SUPPLIER_COUPON, 50), (TicketTender.CHECKOUT, 1249)]
+        assert faults(BASKET, tenders) == {"ticket.tenders"}
+
+    def test_refuses_what_coupons_pay_whole(self) -> None:
+        """There is nothing to pay by phone."""
+        nothing = a_basket(0, coupon_minor=50)
+        assert faults(nothing, [(TicketTender.SUPPLIER_COUPON, 50)]) == {"ticket.total_minor"}
