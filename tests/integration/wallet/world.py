@@ -69,6 +69,7 @@ def ticket(checkout_id: UUID, *, sequence: int) -> points_pb2.Ticket:
             kind=points_pb2.TICKET_KIND_SALE,
         ),
         occur_time=render_time(START),
+        currency_code="EUR",
         channel=points_pb2.CHANNEL_STORE,
         checkout_id=str(checkout_id),
         lines=[
