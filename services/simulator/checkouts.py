@@ -8,6 +8,7 @@ its next customer and the sale goes on beside it.
 import asyncio
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 from cagnotte.points.v1 import points_pb2
@@ -26,13 +27,13 @@ from services.simulator.tickets import left_at_self_checkout, paid_in_cash
 from services.simulator.tills import Ticket
 from services.simulator.watching import OVER, RETURNED, UNPAID, last_word, returned_checkout
 
-TILL_SECONDS_MAX = 2.5
+TILL_SECONDS_MAX: Final = 2.5
 """How long a till waits for a phone before it serves the next customer."""
 
-_UNPLANNED = frozenset({"TENDERS_INSUFFICIENT"})
+_UNPLANNED: Final = frozenset({"TENDERS_INSUFFICIENT"})
 """Refusals of an attempt after which a shopper tries another way."""
 
-_TOO_LATE = frozenset({"CHECKOUT_NOT_OPEN"})
+_TOO_LATE: Final = frozenset({"CHECKOUT_NOT_OPEN"})
 """Refusals that say that the checkout is over or being paid."""
 
 
@@ -116,12 +117,13 @@ class PhoneCounter:
     phones: dict[int, Phone]
     paid: list[Paid] = field(default_factory=list)
     under_way: dict[asyncio.Task[None], tuple[date, int]] = field(default_factory=dict)
+    till_seconds_max: float = TILL_SECONDS_MAX
 
     async def serve(self, ticket: Ticket, sale: PhoneSale) -> None:
         """Sell, or leave the sale under way when the till's budget is over."""
         task = asyncio.create_task(self._sell(ticket, sale))
         try:
-            done, _ = await asyncio.wait({task}, timeout=TILL_SECONDS_MAX)
+            done, _ = await asyncio.wait({task}, timeout=self.till_seconds_max)
         except asyncio.CancelledError:
             task.cancel()
             raise

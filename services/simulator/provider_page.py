@@ -47,7 +47,8 @@ class ProviderPage:
     async def confirm_enrolment(self, reference: str, *, client_secret: str, card: str) -> None:
         """Give the provider the card of an enrolment; one that succeeded before stays as it is.
 
-        ``card`` is a test card's token. Raises ProviderRefusedError when the provider does not take the card.
+        ``card`` is a test card's token, or its number as a shopper types it. Raises ProviderRefusedError when the
+        provider does not take the card.
         """
         path = f"/v1/setup_intents/{reference}"
         secret = {"client_secret": client_secret}
@@ -55,10 +56,10 @@ class ProviderPage:
         if intent.get("status") == _SUCCEEDED:
             return
         answer = await self._ask(
-            "POST", f"{path}/confirm", self._publishable_key, data=secret | {"payment_method": card}
+            "POST", f"{path}/confirm", self._publishable_key, data=secret | _card_form(card)
         )
         if answer.get("status") != _SUCCEEDED:
-            raise ProviderRefusedError(f"The provider did not take {card}: {answer.get('status')}.")
+            raise ProviderRefusedError(f"The provider did not take a card: {answer.get('status')}.")
 
     async def read_totals(self) -> ProviderTotals:
         """Ask what the provider has captured and refunded."""
@@ -87,6 +88,14 @@ class ProviderPage:
                 raise ProviderRefusedError(f"The provider refuses {method} {path}: {code}.")
             return dict(answer)
         raise AssertionError("the loop returns or raises")
+
+
+def _card_form(card: str) -> dict[str, str]:
+    if not card.isdecimal():
+        return {"payment_method": card}
+    fields = {"number": card, "exp_month": "12", "exp_year": "2034", "cvc": "123"}
+    typed = {f"payment_method_data[card][{name}]": value for name, value in fields.items()}
+    return {"payment_method_data[type]": "card", **typed}
 
 
 @asynccontextmanager

@@ -71,6 +71,7 @@ class Demo:
     folder: Path
     report: Mapping[str, Any]
     stack: Stack
+    screen: str
 
     def verify(self) -> Mapping[str, Any]:
         """Run ``cagnotte verify``; it fails the test unless every check passes."""
@@ -106,7 +107,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo") / "stack"
     report = folder.parent / "report.json"
     try:
-        _cagnotte(
+        screen = _cagnotte(
             "demo",
             f"--baskets={DEMO_BASKETS}",
             "--keep",
@@ -114,7 +115,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             f"--dir={folder}",
             seconds_max=DEMO_SECONDS_MAX,
         )
-        yield Demo(folder, as_mapping(report.read_text(encoding="utf-8")), _stack_in(folder))
+        content = as_mapping(report.read_text(encoding="utf-8"))
+        yield Demo(folder, content, _stack_in(folder), screen)
     finally:
         _cagnotte("down", f"--dir={folder}")
 
