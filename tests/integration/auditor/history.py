@@ -4,7 +4,8 @@ Everything goes through the services' own use cases, with a clock that moves, so
 of every service has rows that mean something.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -321,6 +322,28 @@ def wallet_writer(db: Database, clock: ManualClock) -> CommitPayments:
     """Make the writer of the wallet."""
     shelf = Shelf(shard_id=0, size_max=100)
     return CommitPayments(db, clock, shelf, shard_id=0, on_commit=lambda _payments: None)
+
+
+@asynccontextmanager
+async def phones_of(stack: Stack, clock: ManualClock) -> AsyncIterator[Phones]:
+    """Give shoppers and tills in front of a stack."""
+    async with (
+        stack.points.open() as points,
+        stack.wallet.open() as wallet,
+        stack.ledger.open() as ledger,
+    ):
+        yield Phones(
+            wallet_writer(wallet, clock),
+            points_writer(points, clock),
+            ledger_writer(ledger, clock),
+            clock,
+        )
+
+
+async def publish_everything(stack: Stack) -> None:
+    """Move all relays to their journals' heads once more."""
+    for database in (stack.ledger, stack.points, stack.wallet):
+        await publish_again(database)
 
 
 def make_checkout_ticket(sequence: int, at: datetime, *lines: Line) -> points_pb2.Ticket:

@@ -4,33 +4,49 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from cagnotte.wallet.v1 import events_pb2 as wallet_events
 from services.auditor import AuditError, VerifyReport, run_verify
 from services.auditor.provider import CHECKS as PROVIDER_CHECKS
 from services.auditor.provider import NOT_RUN
 from services.auditor.tally import Progress
 from services.common.kernel.chain import GENESIS, block_hash
 from services.common.kernel.ids import new_uuid7
+from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.journal import Fact, append_facts, lock_head
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import Postgres
 from services.ledger.domain.posting_events import SALE
 from services.ledger.domain.transaction import Kind
 from services.ledger.store.journal import read_fact_bytes
+from services.points.domain.command import HoldValue
+from services.wallet.domain.tender import TenderKind
 from tests.integration.auditor.history import (
+    CUSTOMERS,
     LATER,
+    MEMBERS,
+    PHONE_LINES,
     Stack,
     book_facts,
+    follow_checkouts,
     ledger_writer,
+    make_checkout_ticket,
     make_ticket,
     make_transaction,
+    phones_of,
     points_writer,
     publish_again,
+    publish_everything,
     record,
 )
 from tests.integration.auditor.tampering import Owner
+from tests.integration.auditor.wallet_history import tender
+
+ALICE = CUSTOMERS[0]
 
 
 @pytest.fixture
@@ -177,6 +193,135 @@ class TestForgeries:
         async with copy.ledger.open_as_owner() as conn:
             await conn.execute("GRANT UPDATE ON posting TO cagnotte_runtime")
         assert failed(await verify(copy)) == {"ledger.schema"}
+
+
+class TestPaidByPhone:
+    """Wallet, ledger, points and till each have their own story of a checkout: they must agree."""
+
+    async def test_follows_a_checkout_from_pending_to_booked(self, copy: Stack) -> None:
+        """What nobody has followed yet fails by name, until points and ledger have."""
+        clock = ManualClock(LATER)
+        async with phones_of(copy, clock) as phones:
+            ticket = make_checkout_ticket(600, clock(), *PHONE_LINES)
+            paid = (tender(TenderKind.PREPAID, 100), tender(TenderKind.CARD, 1_850))
+            await phones.pay(await phones.open(ticket, ALICE), ALICE, *paid)
+            await publish_everything(copy)
+            report = await verify(copy)
+            assert failed(report) == {
+                "books.checkouts_booked_once",
+                "books.checkout_sales_by_vat_rate",
+                "books.checkout_totals",
+                "books.prepaid_holds",
+                "books.settled_in_points",
+            }
+            assert sum("not yet consumed" in check.detail for check in report.failed()) == 2
+
+            await follow_checkouts(copy, phones.points)
+        await book_facts(copy, clock)
+        await publish_everything(copy)
+        assert (await verify(copy)).ok
+
+    async def test_sees_a_ticket_whose_totals_are_not_those_that_were_paid(
+        self, copy: Stack
+    ) -> None:
+        """The checkout's sale stands in the books; the till's other total is a break with a name."""
+        clock = ManualClock(LATER)
+        async with phones_of(copy, clock) as phones:
+            ticket = make_checkout_ticket(601, clock(), *PHONE_LINES)
+            other = make_checkout_ticket(601, clock(), (1_999, 0, 550, "Private"))
+            other.checkout_id = ticket.checkout_id
+            await phones.points([record(other)])
+            await phones.pay(
+                await phones.open(ticket, ALICE), ALICE, tender(TenderKind.CARD, 1_950)
+            )
+            await follow_checkouts(copy, phones.points)
+        await book_facts(copy, clock)
+        await publish_everything(copy)
+
+        report = await verify(copy)
+
+        assert failed(report) == {"books.checkout_totals"}
+        assert "another total" in report.failed()[0].detail
+
+    async def test_sees_a_settlement_whose_hold_was_gone(self, copy: Stack) -> None:
+        """The sale is booked all the same; the clearing account says what is missing."""
+        clock = ManualClock(LATER)
+        async with phones_of(copy, clock) as phones:
+            ticket = make_checkout_ticket(602, clock(), *PHONE_LINES)
+            paid = (tender(TenderKind.PREPAID, 100), tender(TenderKind.CARD, 1_850))
+            payment = await phones.pay(await phones.open(ticket, ALICE), ALICE, *paid)
+            hold_id = payment.legs[0].leg_id
+            await phones.ledger([make_transaction(Kind.HOLD_VOIDED, target_id=hold_id)])
+            await follow_checkouts(copy, phones.points)
+        await book_facts(copy, clock)
+        await publish_everything(copy)
+
+        assert failed(await verify(copy)) == {
+            "books.checkouts_booked_once",
+            "books.clearing",
+            "books.prepaid_holds",
+        }
+
+    async def test_sees_holds_without_a_leg(self, copy: Stack) -> None:
+        """Money and value that are held for nobody's checkout are seen in both services."""
+        clock = ManualClock(LATER)
+        later = LATER + timedelta(days=9)
+        held = make_transaction(
+            Kind.HOLD,
+            (f"wallet/{ALICE}/prepaid", -5),
+            ("checkout/clearing", 5),
+            expire_time=later,
+            purpose="checkout-hold",
+        )
+        kitty = LoyaltyCurrency.KITTY
+        async with phones_of(copy, clock) as phones:
+            await phones.ledger([held])
+            await phones.points(
+                [HoldValue(new_uuid7(), "", new_uuid7(), MEMBERS[1], None, kitty, 1, later)]
+            )
+        await publish_everything(copy)
+
+        assert failed(await verify(copy)) == {"books.prepaid_holds", "books.loyalty_holds"}
+
+    async def test_sees_a_fact_that_the_wallet_would_not_have_written(self, copy: Stack) -> None:
+        """A checkout that is settled by hand, properly chained, is not what its answers lead to."""
+        async with copy.wallet.open() as db, db.transaction() as conn:
+            subject = await conn.fetchval(
+                "SELECT payment_id FROM payment WHERE in_flight ORDER BY payment_id LIMIT 1"
+            )
+            row = await conn.fetchrow(
+                "SELECT event_type, payload FROM fact WHERE event_type = 9 ORDER BY seq LIMIT 1"
+            )
+            assert row is not None
+            message = wallet_events.CheckoutSettled.FromString(row["payload"])
+            message.metadata.event_id = str(new_uuid7())
+            message.checkout_id = message.ticket.checkout_id = str(subject)
+            head = await lock_head(conn, 0)
+            forged = Fact(
+                UUID(message.metadata.event_id),
+                row["event_type"],
+                subject,
+                message.SerializeToString(deterministic=True),
+            )
+            await append_facts(conn, head, [forged], recorded_time=LATER)
+        await publish_again(copy.wallet)
+
+        broken = failed(await verify(copy))
+
+        assert {"wallet.facts_decided_again", "wallet.payments"} <= broken
+        assert not any(name.startswith("wallet.hash") for name in broken)
+
+    async def test_sees_a_till_that_claims_a_checkout_was_paid(self, copy: Stack) -> None:
+        """A ticket that names a checkout which nobody knows left the store unpaid."""
+        clock = ManualClock(LATER)
+        async with phones_of(copy, clock) as phones:
+            await phones.points([record(make_checkout_ticket(603, clock(), *PHONE_LINES))])
+        await publish_everything(copy)
+
+        report = await verify(copy)
+
+        assert failed(report) == {"books.checkout_totals"}
+        assert "never paid" in report.failed()[0].detail
 
 
 class TestEventsInFlight:
