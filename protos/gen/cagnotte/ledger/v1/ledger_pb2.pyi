@@ -409,7 +409,8 @@ class TransactionCommand(_message.Message):
     purpose: _builtins.str
     """Why value moves, a short code, for example `top-up`. The purposes of what
     the ledger books by itself (`sale`, `loyalty-earned`, `loyalty-spent`,
-    `loyalty-expired`, `hold-expiry`) are refused.
+    `loyalty-expired`, `loyalty-reversed`, `checkout-sale`, `checkout-prepaid`,
+    `checkout-refund`, `top-up-settled`, `hold-expiry`) are refused.
     """
     reference: _builtins.str
     """The paper it rests on, for example a ticket key. No personal data."""
