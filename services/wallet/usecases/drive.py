@@ -191,9 +191,10 @@ class _Drive:
         self._trace_parent = trace_parent
         self._wake = asyncio.Event()
         self._nudged = asyncio.Event()
-        self._probes: dict[_Key, int] = {}
-        if found:  # Whoever wrote it down may have sent it, too.
-            self._probes = dict.fromkeys(driver.steps(payment), 1)
+        self._counts: dict[tuple[UUID, LegOperation], int] = {}
+        """How often an operation was asked for again."""
+        # Whoever wrote it down may have sent it, too.
+        self._found = frozenset(driver.steps(payment)) if found else frozenset[_Key]()
         self._calls: dict[_Key, asyncio.Task[Answer]] = {}
 
     def offer(self, payment: Payment) -> None:
@@ -253,22 +254,34 @@ class _Drive:
 
         The first unknown outcome is an answer, to be written down; later ones tell nothing new.
         """
-        number = self._probes.get(key, 0)
-        if not number and not step.probe:
-            self._probes[key] = 1
-            return await self._driver.perform(step, probe_number=0)
-        number = max(number, 1)
-        if not step.probe:  # Found: nobody waits between the first call and this one.
-            self._probes[key] = number + 1
-            return await self._driver.perform(step, probe_number=number)
+        if not step.probe:
+            return await self._ask_first(key, step)
         while True:
+            number = self._count(key)
             await self._wait(self._driver.delay(number))
             latest = self._driver.steps(self._payment).get(key, step)
             answer = await self._driver.perform(latest, probe_number=number)
-            number += 1
-            self._probes[key] = number
             if answer.phase is not LegPhase.OUTCOME_UNKNOWN or _tells_more(answer, step):
                 return answer
+
+    async def _ask_first(self, key: _Key, step: Step) -> Answer:
+        """Make a step's call for the first time, or find out what became of it when it was found.
+
+        A new try of an operation waits its turn like a probe: the one before it has just failed.
+        """
+        if key in self._found:
+            return await self._driver.perform(step, probe_number=self._count(key))
+        if (key.leg_id, key.operation) in self._counts:
+            await self._wait(self._driver.delay(self._count(key)))
+        else:
+            self._counts[key.leg_id, key.operation] = 0
+        return await self._driver.perform(step, probe_number=0)
+
+    def _count(self, key: _Key) -> int:
+        """Count one more call for an operation of a leg, from 1, whatever the number of its try."""
+        number = self._counts.get((key.leg_id, key.operation), 0) + 1
+        self._counts[key.leg_id, key.operation] = number
+        return number
 
     async def _wait(self, seconds: float) -> None:
         self._nudged.clear()
