@@ -19,6 +19,7 @@ from rich.console import Console
 
 from deploy.local.errors import StackError
 from services.bench.command import bench
+from services.chaos.command import chaos
 
 if TYPE_CHECKING:
     from deploy.local.info import StackInfo
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench, name="bench")
+app.add_typer(chaos, name="chaos")
 
 EXIT_FAILED: Final = 1
 """The command was understood and found something wrong."""
@@ -42,8 +44,8 @@ EXIT_IMPOSSIBLE: Final = 2
 """The command could not do its work at all."""
 
 OWN_PACKAGES: Final = ("services", "deploy", "cagnotte", "buf")
-EXPECTED_ERRORS: Final = frozenset({"AuditError", "BenchError", "ReplayError"})
-"""What the auditor, the benchmarks and the simulator raise when they cannot work; the message says why."""
+EXPECTED_ERRORS: Final = frozenset({"AuditError", "BenchError", "ChaosError", "ReplayError"})
+"""What the auditor, benchmarks, chaos and the simulator raise when they cannot work; the message says why."""
 
 Folder = Annotated[
     Path | None,
@@ -236,27 +238,11 @@ def main() -> None:
 def _replay(
     paths: "StackPaths", baskets: int | None, phones_percent: int, console: Console
 ) -> "ReplayReport":
-    from deploy.local.identity import shopper_tokens
+    from services.replaying import endpoints_of
     from services.simulator.replay import ReplayOptions, run_replay
-    from services.simulator.stack import Endpoints, PhoneAccess
 
-    info = _info(paths)
-    endpoints = Endpoints(
-        ledger=info.addresses["ledger"],
-        points=info.addresses["points"],
-        wallet=info.addresses["wallet"],
-        till_token=info.tokens["till"],
-        operator_token=info.tokens["operator"],
-        finance_token=info.tokens["finance"],
-        phones=PhoneAccess(
-            shopper_token=shopper_tokens(paths),
-            provider_url=info.sandbox_url,
-            publishable_key=info.sandbox_publishable_key,
-            secret_key=info.sandbox_key,
-        ),
-    )
     options = ReplayOptions(baskets=baskets, phones_percent=phones_percent)
-    return asyncio.run(run_replay(endpoints, options, console=console))
+    return asyncio.run(run_replay(endpoints_of(paths), options, console=console))
 
 
 def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "VerifyReport":

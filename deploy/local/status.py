@@ -46,11 +46,12 @@ async def look_at_parts(paths: StackPaths) -> list[PartStatus]:
 async def _look_at(part: PartState) -> PartStatus:
     alive = part.process is not None and is_alive(part.process)
     pid = part.process.pid if alive and part.process is not None else None
-    healthy = alive and await _answers(part)
+    healthy = alive and await answers(part)
     return PartStatus(part.name, pid, part.address, healthy)
 
 
-async def _answers(part: PartState) -> bool:
+async def answers(part: PartState) -> bool:
+    """Tell whether a part answers its own kind of health check."""
     if part.name in SERVICES:
         return await is_serving(part.address)
     if part.name == "postgres":

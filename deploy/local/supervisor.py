@@ -17,7 +17,7 @@ from deploy.local.processes import ProcessIdentity, identify
 _PROBE_SECONDS: Final = 0.05
 _BACK_OFF_SECONDS_FIRST: Final = 0.5
 _BACK_OFF_SECONDS_MAX: Final = 30.0
-_STEADY_SECONDS: Final = 60.0
+_STEADY_SECONDS: Final = 15.0
 """A part that ran this long died of something new: its back-off begins again."""
 _LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 _LOG_LINES_SHOWN: Final = 12

@@ -1,0 +1,110 @@
+"""The ``chaos`` part of the ``cagnotte`` command."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from services.chaos.report import ChaosReport
+
+chaos = typer.Typer(
+    help="Kill parts of a stack of its own while it works, and prove that nothing is lost.",
+    no_args_is_help=True,
+)
+
+BASKETS_PER_ROUND: Final = 1_000
+"""More than are sold while a part is killed and comes back."""
+
+
+@chaos.callback()
+def _chaos() -> None:
+    """Keep ``kills`` a command of its own, also while there is no other."""
+
+
+@chaos.command()
+def kills(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Empty folder for the stack, which stays (a temporary one)."),
+    ] = None,
+    *,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, help="How often something is killed.")
+    ] = 12,
+    seed: Annotated[int, typer.Option("--seed", help="Decides what dies when.")] = 1,
+    baskets: Annotated[
+        int | None,
+        typer.Option(
+            "--baskets", min=1, metavar="N", help="Baskets to replay meanwhile (1000 a round)."
+        ),
+    ] = None,
+    phones: Annotated[
+        int, typer.Option("--phones", min=0, max=100, metavar="PERCENT", help="Paid by phone.")
+    ] = 30,
+    broker: Annotated[
+        Literal["embedded", "apache"] | None,
+        typer.Option("--broker", envvar="CAGNOTTE_BROKER", help="Which broker is killed."),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds that events under way may take.")
+    ] = 120.0,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
+    ] = None,
+) -> None:
+    """Replay baskets while services, database, broker and provider are killed (-9) in turn."""
+    from deploy.local.demo import demo_stack
+    from deploy.local.screen import say
+    from services.chaos.kills import KillOptions, run_kills
+
+    console = Console(stderr=json_file == Path("-"))
+    options = KillOptions(
+        rounds=rounds,
+        seed=seed,
+        baskets=rounds * BASKETS_PER_ROUND if baskets is None else baskets,
+        phones_percent=phones,
+        wait_seconds=wait,
+    )
+    report_line = partial(say, console)
+    with (
+        _folder_or_own(folder) as root,
+        demo_stack(root, keep=False, broker=broker, report=report_line) as paths,
+    ):
+        report = run_kills(paths, options, console=console, report=report_line)
+    _show(report, console, json_file)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _folder_or_own(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield folder
+        return
+    made = Path(tempfile.mkdtemp(prefix="cagnotte-chaos-"))
+    try:
+        yield made / "stack"
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _show(report: "ChaosReport", console: Console, json_file: Path | None) -> None:
+    console.print(report.table())
+    if not report.replay.ok:
+        console.print(report.replay.table())
+    if json_file is None:
+        return
+    content = json.dumps(report.to_json(), indent=2)
+    if json_file == Path("-"):
+        typer.echo(content)
+    else:
+        json_file.write_text(f"{content}\n", encoding="utf-8")
