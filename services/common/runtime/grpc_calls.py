@@ -50,7 +50,7 @@ from services.common.runtime.telemetry import (
     current_traceparent,
     trace_id_of,
 )
-from services.common.runtime.validation import PanGuard, check_request
+from services.common.runtime.validation import TextGuard, check_request
 
 CALL_SECONDS: Final = Histogram(
     "cagnotte_grpc_call_seconds",
@@ -99,7 +99,7 @@ class MethodPlan:
 
     name: str
     access: AccessRule
-    guard: PanGuard
+    guard: TextGuard
     id_fields: tuple[str, ...]
     deadline_seconds_max: float
 
@@ -115,7 +115,7 @@ def plan_method(method: MethodDescriptor, settings: GrpcSettings) -> MethodPlan:
     return MethodPlan(
         name=f"/{method.containing_service.full_name}/{method.name}",
         access=access_rule(method),
-        guard=PanGuard(method.input_type),
+        guard=TextGuard(method.input_type),
         id_fields=tuple(name for name in ID_FIELDS if name in fields),
         deadline_seconds_max=(
             settings.stream_seconds_max if streams else settings.deadline_seconds_max

@@ -1,12 +1,12 @@
-"""What a request may hold: the rules of its proto, and no card number in any text.
+"""What a request may hold: the rules of its proto, and no control character or card number in any text.
 
-The rules are protovalidate's, written at the fields. The card number guard looks at every
-text field except ids in UUID form and fields marked ``cagnotte.common.v1.own_format`` (an
-article's GTIN, a loyalty card's number), whose format is their own check.
+The rules are protovalidate's, written at the fields. The text guard looks at every text field
+except ids in UUID form and fields marked ``cagnotte.common.v1.own_format`` (an article's GTIN,
+a loyalty card's number), whose format is their own check.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import protovalidate
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -16,6 +16,7 @@ from buf.validate import validate_pb2
 from cagnotte.common.v1 import text_pb2
 from services.common.kernel.errors import InvalidArgument
 from services.common.kernel.pan import DIGITS_MIN, looks_like_pan
+from services.common.kernel.text import holds_control
 
 _validator: Final = protovalidate.Validator()
 """Shared by all, since it caches what it compiles from each message's rules; it has no other state."""
@@ -33,26 +34,36 @@ class PanRefused(InvalidArgument):
     reason = "PAN_REFUSED"
 
 
-def check_request(request: Message, guard: "PanGuard") -> None:
+class TextFault(NamedTuple):
+    """Where a text is at fault: it holds a card number, or else a control character."""
+
+    path: str
+    is_pan: bool
+
+
+def check_request(request: Message, guard: "TextGuard") -> None:
     """Check the proto's rules, then the texts.
 
     Raises:
-        FieldInvalid: with every violated rule.
+        FieldInvalid: with every violated rule, or with the first text that holds a control
+            character.
         PanRefused: with the first text at fault.
     """
     violations = find_violations(request)
+    fault = None if violations else guard.find(request)
+    if fault is not None and fault.is_pan:
+        raise PanRefused(
+            "A text looks like a payment card number.",
+            violations=[(fault.path, "looks like a payment card number")],
+            field=fault.path,
+        )
+    if fault is not None:
+        violations = [(fault.path, "holds a control character")]
     if violations:
         raise FieldInvalid(
             f"{violations[0][0]}: {violations[0][1]}",
             violations=violations,
             field=violations[0][0],
-        )
-    at_fault = guard.find(request)
-    if at_fault is not None:
-        raise PanRefused(
-            "A text looks like a payment card number.",
-            violations=[(at_fault, "looks like a payment card number")],
-            field=at_fault,
         )
 
 
@@ -76,52 +87,64 @@ class _Texts:
     message_maps: list[tuple[str, "_Texts"]] = field(default_factory=list)
 
 
-class PanGuard:
-    """Finds card numbers in the texts of one type of message."""
+class TextGuard:
+    """Finds card numbers and control characters in the texts of one type of message."""
 
     def __init__(self, descriptor: Descriptor) -> None:
         """Compile where the type has text."""
         self._texts = _compile(descriptor, {})
 
-    def find(self, message: Message) -> str | None:
-        """Give the path of the first text that looks like a card number, or None."""
+    def find(self, message: Message) -> TextFault | None:
+        """Give the first text at fault, or None."""
         return _find(message, self._texts)
 
 
-def _find(message: Message, texts: _Texts) -> str | None:
+def _find(message: Message, texts: _Texts) -> TextFault | None:
     for name in texts.singular:
         value = getattr(message, name)
         if len(value) >= DIGITS_MIN and looks_like_pan(value):
-            return name
+            return TextFault(name, is_pan=True)
+        if not value.isprintable() and holds_control(value):  # Nearly every text is printable.
+            return TextFault(name, is_pan=False)
     for name, inner in texts.messages:
         for index, item in enumerate(getattr(message, name)):
             found = _find(item, inner)
             if found is not None:
-                return f"{name}[{index}].{found}"
+                return TextFault(f"{name}[{index}].{found.path}", found.is_pan)
     for name, inner in texts.message:
         if message.HasField(name):
             found = _find(getattr(message, name), inner)
             if found is not None:
-                return f"{name}.{found}"
+                return TextFault(f"{name}.{found.path}", found.is_pan)
     if texts.repeated or texts.maps or texts.message_maps:
         return _find_in_collections(message, texts)
     return None
 
 
-def _find_in_collections(message: Message, texts: _Texts) -> str | None:
+def _find_in_collections(message: Message, texts: _Texts) -> TextFault | None:
     """Look through lists and maps of text; keys of maps may hold text too."""
     for name in texts.repeated:
         for index, value in enumerate(getattr(message, name)):
-            if looks_like_pan(value):
-                return f"{name}[{index}]"
+            if found := _judge(f"{name}[{index}]", value):
+                return found
     for name in texts.maps:
-        for key, value in getattr(message, name).items():
-            if looks_like_pan(f"{key}") or looks_like_pan(f"{value}"):
-                return name
+        for entry in getattr(message, name).items():
+            if found := _judge(name, *entry):
+                return found
     for name, inner in texts.message_maps:
         for key, item in getattr(message, name).items():
-            if looks_like_pan(f"{key}") or _find(item, inner) is not None:
-                return name
+            if found := _judge(name, key) or _find(item, inner):
+                return found._replace(path=name)
+    return None
+
+
+def _judge(path: str, *values: object) -> TextFault | None:
+    """Look at the texts of one place."""
+    texts = [f"{value}" for value in values]
+    if any(looks_like_pan(text) for text in texts):
+        return TextFault(path, is_pan=True)
+    if any(holds_control(text) for text in texts):
+        return TextFault(path, is_pan=False)
     return None
 
 

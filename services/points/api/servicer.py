@@ -11,7 +11,7 @@ from services.common.kernel.errors import DomainError
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.identity import current_caller
 from services.common.runtime.telemetry import current_traceparent
-from services.common.runtime.validation import PanGuard, check_request
+from services.common.runtime.validation import TextGuard, check_request
 from services.points.api import rendering
 from services.points.codec.decision import render_outcome, render_training
 from services.points.codec.member import (
@@ -42,7 +42,7 @@ from services.points.usecases.record_tickets import record_ticket, record_ticket
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
-_TICKET_GUARD: Final = PanGuard(pb.RecordTicketRequest.DESCRIPTOR)
+_TICKET_GUARD: Final = TextGuard(pb.RecordTicketRequest.DESCRIPTOR)
 
 
 class PointsServicer(points_service_pb2_grpc.PointsServiceServicer):

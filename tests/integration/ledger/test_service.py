@@ -278,6 +278,8 @@ class TestGrpc:
         zero.post.legs[0].amount = 0
         card = post((BANK, -1), (SALES, 1))
         card.reference = "4111 1111 1111 1111"
+        control = post((BANK, -1), (SALES, 1))
+        control.reference = "a\x00b"
         call = service.ledger.PostTransaction
         invalid = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -292,6 +294,7 @@ class TestGrpc:
             ["transaction.post.legs[0].amount"],
         )
         assert (await answer(card))[:2] == (invalid, "PAN_REFUSED")
+        assert await answer(control) == (invalid, "FIELD_INVALID", ["transaction.reference"])
         opened = await refusal(
             service.ledger.OpenAccount(
                 pb.OpenAccountRequest(name="x", asset="EUR", gl_code="999999")

@@ -135,8 +135,11 @@ class TestPointsService:
         training.ticket.key.kind = pb.TICKET_KIND_TRAINING
         card_in_text = ticket_request(6)
         card_in_text.ticket.lines[0].department = "4111 1111 1111 1111"
+        control_in_text = ticket_request(7)
+        control_in_text.ticket.lines[1].brand = "Nat\x00ional"
         last = ticket_request(4)
-        queue = [first, wrong, malformed, first, changed, training, card_in_text, last]
+        queue = [first, wrong, malformed, first, changed, training]
+        queue += [card_in_text, control_in_text, last]
 
         answer = await till.RecordTickets(rpc.RecordTicketsRequest(tickets=queue))
 
@@ -148,12 +151,14 @@ class TestPointsService:
             pb.TICKET_STATUS_CONFLICT,
             pb.TICKET_STATUS_TRAINING,
             pb.TICKET_STATUS_REFUSED,
+            pb.TICKET_STATUS_REFUSED,
             pb.TICKET_STATUS_RECORDED,
         ]
         assert [outcome.replayed for outcome in answer.outcomes].index(True) == 3
         assert answer.outcomes[1].refusal.reason == "TICKET_TOTALS_DIFFER"
         assert answer.outcomes[2].refusal.reason == "FIELD_INVALID"
         assert answer.outcomes[6].refusal.reason == "PAN_REFUSED"
+        assert [v.field for v in answer.outcomes[7].refusal.violations] == ["ticket.lines[1].brand"]
 
     async def test_keeps_both_contents_of_a_conflict(self, channels: Channels) -> None:
         """The first content stays the ticket, the other is kept beside it, once."""

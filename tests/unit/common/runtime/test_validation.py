@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 from cagnotte.points.v1 import points_pb2, points_service_pb2
 from services.common.runtime.validation import (
     FieldInvalid,
-    PanGuard,
     PanRefused,
+    TextFault,
+    TextGuard,
     check_request,
     find_violations,
 )
@@ -49,7 +50,7 @@ def folder_type() -> type[Message]:
 FOLDER: Final[Any] = folder_type()
 
 
-class TestPanGuard:
+class TestTextGuard:
     @pytest.mark.parametrize(
         ("message", "path"),
         [
@@ -66,24 +67,46 @@ class TestPanGuard:
     )
     def test_finds_a_card_number_wherever_it_is(self, message: Message, path: str | None) -> None:
         """In fields, lists and maps, at any depth; what fails Luhn is no card number."""
-        assert PanGuard(FOLDER.DESCRIPTOR).find(message) == path
+        fault = TextGuard(FOLDER.DESCRIPTOR).find(message)
+
+        assert fault == (TextFault(path, is_pan=True) if path else None)
+
+    @pytest.mark.parametrize(
+        ("message", "path"),
+        [
+            (FOLDER(title="a\x00b"), "title"),
+            (FOLDER(tags=["fine", "a\r\nb"]), "tags[1]"),
+            (FOLDER(notes={"a\x1bb": "x"}), "notes"),
+            (FOLDER(notes={"x": "a\x85b"}), "notes"),
+            (FOLDER(list=[FOLDER(title="a\u202eb")]), "list[0].title"),
+            (FOLDER(by_name={"a": FOLDER(title="\x7f")}), "by_name"),
+            (FOLDER(title="Marque\u00a0Rep\u00e8re \U0001f9c0", tags=["", "\u200b"]), None),
+        ],
+    )
+    def test_finds_a_control_character_wherever_it_is(
+        self, message: Message, path: str | None
+    ) -> None:
+        """NUL, line ends, escapes and turned directions; other spaces and emoji are text."""
+        fault = TextGuard(FOLDER.DESCRIPTOR).find(message)
+
+        assert fault == (TextFault(path, is_pan=False) if path else None)
 
     def test_fields_of_their_own_format_are_left_alone(self) -> None:
         """One GTIN in ten passes Luhn, and some begin like a card."""
         line = points_pb2.TicketLine(gtin="4111111111116")
-        guard = PanGuard(points_pb2.TicketLine.DESCRIPTOR)
+        guard = TextGuard(points_pb2.TicketLine.DESCRIPTOR)
 
         assert guard.find(line) is None
 
         line.department = PAN
-        assert guard.find(line) == "department"
+        assert guard.find(line) == TextFault("department", is_pan=True)
 
     def test_items_that_are_checked_one_by_one_are_left_to_their_service(self) -> None:
         """One ticket at fault must not refuse the whole queue of a till."""
         queue = points_service_pb2.RecordTicketsRequest()
         queue.tickets.add().ticket.lines.add(department=PAN)
 
-        assert PanGuard(queue.DESCRIPTOR).find(queue) is None
+        assert TextGuard(queue.DESCRIPTOR).find(queue) is None
 
 
 class TestCheckRequest:
@@ -93,7 +116,7 @@ class TestCheckRequest:
         request.ticket.lines.add(gtin="12")
 
         with pytest.raises(FieldInvalid) as refusal:
-            check_request(request, PanGuard(request.DESCRIPTOR))
+            check_request(request, TextGuard(request.DESCRIPTOR))
 
         paths = [path for path, _ in refusal.value.violations]
         assert "ticket.key" in paths
@@ -103,10 +126,17 @@ class TestCheckRequest:
     def test_never_repeats_the_card_number(self) -> None:
         """The refusal names the field alone."""
         with pytest.raises(PanRefused) as refusal:
-            check_request(FOLDER(title=PAN), PanGuard(FOLDER.DESCRIPTOR))
+            check_request(FOLDER(title=PAN), TextGuard(FOLDER.DESCRIPTOR))
 
         assert refusal.value.metadata == {"field": "title"}
         assert "1111" not in f"{refusal.value} {refusal.value.violations}"
+
+    def test_refuses_a_control_character(self) -> None:
+        """It is a bad field like any other, named by its path."""
+        with pytest.raises(FieldInvalid) as refusal:
+            check_request(FOLDER(inner=FOLDER(title="\x00")), TextGuard(FOLDER.DESCRIPTOR))
+
+        assert refusal.value.violations == (("inner.title", "holds a control character"),)
 
     def test_a_good_message_has_no_violations(self) -> None:
         """A message without rules is always good."""

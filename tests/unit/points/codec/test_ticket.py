@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.points.v1 import points_pb2 as pb
 from cagnotte.points.v1 import points_service_pb2 as rpc
-from services.common.runtime.validation import PanGuard, PanRefused, check_request
+from services.common.runtime.validation import PanRefused, TextGuard, check_request
 from services.points.codec.ticket import parse_content, parse_record_ticket, render_key
 from services.points.domain.ticket import TicketInvalid
 
@@ -98,7 +98,7 @@ class TestProto:
         line = pb.TicketLine(line_number=2, product_id="4111111111111111")
 
         with pytest.raises(PanRefused):
-            check_request(changed(lines=[line]), PanGuard(rpc.RecordTicketRequest.DESCRIPTOR))
+            check_request(changed(lines=[line]), TextGuard(rpc.RecordTicketRequest.DESCRIPTOR))
 
 
 class TestParseRecordTicket:

@@ -25,8 +25,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """ERROR_REASON_UNSPECIFIED is never sent."""
     ERROR_REASON_FIELD_INVALID: _ErrorReason.ValueType  # 1
-    """FIELD_INVALID: a field breaks a rule of its proto, with INVALID_ARGUMENT. A google.rpc.BadRequest beside it lists
-    every violation. Nothing was written.
+    """FIELD_INVALID: a field breaks a rule of its proto, or a text holds a control character, with INVALID_ARGUMENT. A
+    google.rpc.BadRequest beside it lists every violation. Nothing was written.
 
     Example: { "reason": "FIELD_INVALID", "domain": "cagnotte", "metadata": { "field": "ticket.store_id" } }
     """
@@ -130,8 +130,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """ERROR_REASON_UNSPECIFIED is never sent."""
 ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 1
-"""FIELD_INVALID: a field breaks a rule of its proto, with INVALID_ARGUMENT. A google.rpc.BadRequest beside it lists
-every violation. Nothing was written.
+"""FIELD_INVALID: a field breaks a rule of its proto, or a text holds a control character, with INVALID_ARGUMENT. A
+google.rpc.BadRequest beside it lists every violation. Nothing was written.
 
 Example: { "reason": "FIELD_INVALID", "domain": "cagnotte", "metadata": { "field": "ticket.store_id" } }
 """
