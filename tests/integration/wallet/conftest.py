@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from services.common.testing.postgres import Postgres, TestDatabase
 from services.wallet.clients.stripe import open_stripe
 from tests.integration.wallet.card_desk import HASTY_SECONDS, CardDesk, open_adapter
+from tests.integration.wallet.process import Town, build_town
 from tests.integration.wallet.sandbox import KEY, Sandbox, run_sandbox
 from tests.integration.wallet.world import Wallet, World, run_wallet
 
@@ -66,3 +68,10 @@ async def wallet(world: World) -> AsyncIterator[Wallet]:
     """Run a wallet."""
     async with run_wallet(world) as running:
         yield running
+
+
+@pytest.fixture
+async def town(database: TestDatabase, sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Town]:
+    """Give what outlives a wallet's process, for one test."""
+    async with build_town(database, sandbox, tmp_path) as built:
+        yield built

@@ -2,8 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
+from collections.abc import Awaitable
 from typing import Any
 
 import grpc
@@ -19,9 +18,7 @@ from cagnotte.wallet.v1 import (
 )
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.grpc_client import parse_error
-from services.common.testing.postgres import TestDatabase
-from tests.integration.wallet.process import Town, build_town, pay_request
-from tests.integration.wallet.sandbox import Sandbox
+from tests.integration.wallet.process import Town, pay_request
 from tests.integration.wallet.world import (
     CARD_MINOR,
     DUE_MINOR,
@@ -32,13 +29,6 @@ from tests.integration.wallet.world import (
 
 SETTLED = wallet_pb2.CHECKOUT_STATE_SETTLED
 HEARD_SECONDS_MAX = 20.0
-
-
-@pytest.fixture
-async def town(database: TestDatabase, sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Town]:
-    """Give what outlives a wallet."""
-    async with build_town(database, sandbox, tmp_path) as built:
-        yield built
 
 
 def watch_request(
