@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.common.kernel.clock import business_date
 from services.common.kernel.errors import InvalidArgument, NotFound
+from services.common.kernel.gtin import has_check_digit
 
 BUSINESS_DATE_TOLERANCE: Final = timedelta(days=1)
 """How far a store's business day may be from the calendar day of a ticket's time."""
@@ -16,7 +17,6 @@ BUSINESS_DATE_TOLERANCE: Final = timedelta(days=1)
 _UUID_VERSION: Final = 8 << 76
 _UUID_VARIANT: Final = 2 << 62
 _UUID_FREE_BITS: Final = ~(0xF << 76 | 0x3 << 62)
-_GTIN_DIGITS: Final = 14
 
 
 class TicketKind(IntEnum):
@@ -206,7 +206,7 @@ def _field_faults(ticket: Ticket) -> list[tuple[str, str]]:
     if len({line.line_number for line in ticket.lines}) != len(ticket.lines):
         faults.append(("ticket.lines", "a line number is used twice"))
     for index, line in enumerate(ticket.lines):
-        if line.gtin and not _has_check_digit(line.gtin):
+        if line.gtin and not has_check_digit(line.gtin):
             faults.append((f"ticket.lines[{index}].gtin", "has a wrong check digit"))
     return faults
 
@@ -234,10 +234,3 @@ def _total_faults(ticket: Ticket) -> list[tuple[str, str]]:
                 (f"ticket.lines[{index}].supplier_coupon_minor", "is above the sales of the line")
             )
     return faults
-
-
-def _has_check_digit(gtin: str) -> bool:
-    """Check a GTIN by the GS1 rule: weights 3 and 1 from the right, a sum divisible by 10."""
-    digits = gtin.zfill(_GTIN_DIGITS)
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits))
-    return total % 10 == 0

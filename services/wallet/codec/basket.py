@@ -33,7 +33,7 @@ def parse_new_basket(message: pb.Ticket) -> Basket:
         ) from None
     basket = parse_basket(message)
     tenders = [(TicketTender(tender.kind), tender.amount_minor) for tender in message.tenders]
-    check_basket(basket, tenders)
+    check_basket(basket, tenders, gtins=[line.gtin for line in message.lines])
     return basket
 
 

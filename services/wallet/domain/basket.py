@@ -2,12 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from services.common.kernel.clock import business_date
 from services.common.kernel.errors import InvalidArgument
+from services.common.kernel.gtin import has_check_digit
 from services.wallet.domain.tender import TicketTender
+
+AGE_MAX: Final = timedelta(days=2)
+"""How old a basket may be that is to be paid: a shopper waits, and a simulated clock stands at the day's end."""
+
+FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+"""How far the clock of a till may be ahead."""
+
+BUSINESS_DATE_TOLERANCE: Final = timedelta(days=1)
+"""How far a store's business day may be from the calendar day of a basket's time, as in points."""
 
 
 class TicketNotPayable(InvalidArgument):
@@ -72,14 +83,43 @@ class Basket:
         return tuple(sorted(sales.items()))
 
 
-def check_basket(basket: Basket, tenders: Sequence[tuple[TicketTender, int]]) -> None:
-    """Check that a basket, with the tenders of its ticket, can be paid by a checkout.
+def check_basket(
+    basket: Basket, tenders: Sequence[tuple[TicketTender, int]], *, gtins: Sequence[str]
+) -> None:
+    """Check that a basket, with the tenders and the lines' GTINs of its ticket, can be paid by a checkout.
+
+    Whatever points refuses in the ticket that the till sends later is refused here before anybody pays.
 
     Raises:
-        TicketNotPayable: no sale, a line twice, sums that disagree, other tenders, or nothing due.
+        TicketNotPayable: no sale, a line twice, a wrong GTIN, sums that disagree, other tenders, or nothing due.
     """
-    if faults := [*_line_faults(basket), *_tender_faults(basket, tenders)]:
+    faults = [*_line_faults(basket), *_gtin_faults(gtins), *_tender_faults(basket, tenders)]
+    if faults:
         raise TicketNotPayable("The basket cannot be paid by a checkout.", violations=faults)
+
+
+def check_time(basket: Basket, *, now: datetime) -> None:
+    """Check that the till's clock and business day can be right: a checkout is paid while the shopper waits.
+
+    Raises:
+        TicketNotPayable: the basket's time is not about now, or the business date is not that of its time.
+    """
+    faults: list[tuple[str, str]] = []
+    if not now - AGE_MAX <= basket.occur_time <= now + FUTURE_TOLERANCE:
+        faults.append(("ticket.occur_time", "is not the present time; check the clock of the till"))
+    days_off = abs(basket.ticket_key.business_date - business_date(basket.occur_time))
+    if days_off > BUSINESS_DATE_TOLERANCE:
+        faults.append(("ticket.key.business_date", "is more than a day from occur_time"))
+    if faults:
+        raise TicketNotPayable("The time of the basket cannot be.", violations=faults)
+
+
+def _gtin_faults(gtins: Sequence[str]) -> list[tuple[str, str]]:
+    return [
+        (f"ticket.lines[{index}].gtin", "has a wrong check digit")
+        for index, gtin in enumerate(gtins)
+        if gtin and not has_check_digit(gtin)
+    ]
 
 
 def _line_faults(basket: Basket) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.common.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.common.kernel.ids import DERIVED_IDS_MAX
+from services.wallet.domain.basket import check_time
 from services.wallet.domain.batch import Batch, Stamps
 from services.wallet.domain.checkout import DEAD, Checkout, CheckoutState
 from services.wallet.domain.command import (
@@ -123,12 +124,14 @@ def decide_open(batch: Batch, command: OpenCheckout, *, now: datetime) -> Paymen
     Raises:
         RequestIdReused: the id made another checkout, or a top-up.
         TicketKeyTaken: another live checkout has the same ticket.
+        TicketNotPayable: the time of the basket cannot be.
     """
     known = batch.payments.get(command.checkout_id)
     if known is not None:
         if not isinstance(known, Checkout) or known.basket != command.basket:
             raise RequestIdReused("The id made another payment.", checkout_id=command.checkout_id)
         return PaymentOutcome(known, replayed=True)
+    check_time(command.basket, now=now)
     if command.basket.ticket_key in batch.live_tickets:
         raise TicketKeyTaken("Another checkout has the same ticket.")
     stamps = Stamps(command.event_id, command.trace_parent, now)

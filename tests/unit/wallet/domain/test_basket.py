@@ -1,10 +1,18 @@
 """Baskets: which ones a checkout can pay."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from services.wallet.domain.basket import Basket, TicketKind, TicketNotPayable, check_basket
+from services.wallet.domain.basket import (
+    Basket,
+    TicketKind,
+    TicketNotPayable,
+    check_basket,
+    check_time,
+)
 from services.wallet.domain.tender import TicketTender
 from tests.properties.wallet.world import a_basket
 
@@ -15,7 +23,7 @@ TENDERS = [(TicketTender.SUPPLIER_COUPON, 50), (TicketTender.CHECKOUT, 1250)]
 def faults(basket: Basket, tenders: list[tuple[TicketTender, int]]) -> set[str]:
     """Give the fields at fault."""
     with pytest.raises(TicketNotPayable) as caught:
-        check_basket(basket, tenders)
+        check_basket(basket, tenders, gtins=[])
     return {path for path, _ in caught.value.violations}
 
 
@@ -29,7 +37,7 @@ class TestBasket:
 class TestCheckBasket:
     def test_passes_a_basket_that_adds_up(self) -> None:
         """Coupons of the lines, and CHECKOUT for all the rest."""
-        check_basket(BASKET, TENDERS)
+        check_basket(BASKET, TENDERS, gtins=["", "4006381333931"])
 
     def test_refuses_a_training_ticket(self) -> None:
         """Only a sale is paid."""
@@ -66,7 +74,36 @@ class TestCheckBasket:
         tenders = [(TicketTender.SUPPLIER_COUPON, 50), (TicketTender.CHECKOUT, 1249)]
         assert faults(BASKET, tenders) == {"ticket.tenders"}
 
+    def test_refuses_a_gtin_with_a_wrong_check_digit(self) -> None:
+        """Points would refuse the ticket once it is paid; the violation names the line."""
+        with pytest.raises(TicketNotPayable) as caught:
+            check_basket(BASKET, TENDERS, gtins=["", "4006381333932"])
+        assert [path for path, _ in caught.value.violations] == ["ticket.lines[1].gtin"]
+
     def test_refuses_what_coupons_pay_whole(self) -> None:
         """There is nothing to pay by phone."""
         nothing = a_basket(0, coupon_minor=50)
         assert faults(nothing, [(TicketTender.SUPPLIER_COUPON, 50)]) == {"ticket.total_minor"}
+
+
+class TestCheckTime:
+    @pytest.mark.parametrize("ago", [timedelta(minutes=-5), timedelta(0), timedelta(days=2)])
+    def test_passes_a_basket_of_about_now(self, ago: timedelta) -> None:
+        """A clock may be a little off."""
+        check_time(BASKET, now=BASKET.occur_time + ago)
+
+    @pytest.mark.parametrize("ago", [timedelta(minutes=-6), timedelta(days=2, minutes=1)])
+    def test_refuses_a_till_with_a_wrong_clock(self, ago: timedelta) -> None:
+        """The ticket would be recorded and booked at a time at which nothing was sold."""
+        with pytest.raises(TicketNotPayable, match="time"):
+            check_time(BASKET, now=BASKET.occur_time + ago)
+
+    @pytest.mark.parametrize(("days", "refused"), [(-2, True), (-1, False), (1, False), (2, True)])
+    def test_refuses_a_business_day_that_is_not_the_basket_s(
+        self, days: int, *, refused: bool
+    ) -> None:
+        """A day may end after midnight; a wrong one would let the sale be recorded twice."""
+        date = BASKET.ticket_key.business_date + timedelta(days=days)
+        basket = replace(BASKET, ticket_key=BASKET.ticket_key._replace(business_date=date))
+        with pytest.raises(TicketNotPayable) if refused else nullcontext():
+            check_time(basket, now=basket.occur_time)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.wallet.domain.basket import TicketNotPayable
 from services.wallet.domain.checkout import CheckoutState
 from services.wallet.domain.command import ExpireCheckouts
 from services.wallet.domain.event import CancelCause, CheckoutCancelled
@@ -71,6 +72,15 @@ class TestDecideOpen:
         for world in (claimed(), held(), settled(), refunding()):
             refusal = world.refusal(opening(new_id(), a_basket(DUE)))
             assert isinstance(refusal, TicketKeyTaken)
+
+    def test_refuses_a_till_with_a_wrong_clock(self) -> None:
+        """But answers a repeat, however late it comes."""
+        world = World(now=START + timedelta(days=3))
+        refusal = world.refusal(opening(CHECKOUT, a_basket(DUE)))
+        assert isinstance(refusal, TicketNotPayable)
+        world = claimed()
+        world.now += timedelta(days=3)
+        assert isinstance(world.submit(opening(CHECKOUT, a_basket(DUE))), PaymentOutcome)
 
     def test_takes_a_ticket_whose_checkout_is_over_unpaid(self) -> None:
         """A till may open another one for the same ticket, in the same batch even."""
