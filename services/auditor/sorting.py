@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, Final, Generic, Self, TypeVar
 from uuid import UUID
 
-RUN_ROWS: Final = 50_000
+RUN_ROWS: Final = 10_000
 """Rows sorted in memory at a time."""
 
 CHUNK_ROWS: Final = 500

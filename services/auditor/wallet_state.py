@@ -85,6 +85,8 @@ class WalletAudit:
             if number or not expected:
                 self._payments.blame(f"payment {row[0]} has a row that no fact asks for")
                 continue
+            if actual == expected:
+                continue
             names = ("shard_id", *PaymentRow._fields)
             for name, wanted, found in zip(names, expected, actual, strict=True):
                 if wanted != found:
