@@ -30,7 +30,7 @@ CARD_NUMBER: Final = "4242424242424242"
 """The number that one shopper of this test types, and that a confused till sends as an article."""
 
 DIGITS: Final = re.compile(
-    rb"(?<![0-9A-Za-z])(?:[0-9]{13,19}|[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,7})(?![0-9A-Za-z])"
+    rb"(?<![0-9A-Za-z])(?<![0-9][.])(?:[0-9]{13,19}|[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,7})(?![0-9A-Za-z])"
 )
 SCHEMES: Final = re.compile(rb"4|5[1-5]|2[2-7]|3[47]|35|30|36|38|6")
 TOKEN: Final = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}")
@@ -203,10 +203,11 @@ class TestTheSearch:
         assert len(search.found) == 1
 
     @pytest.mark.parametrize(
-        "content", ["4242424242424241", "3760158523574", "018f00004242424242424242"]
+        "content",
+        ["4242424242424241", "3760158523574", "018f00004242424242424242", "0.4242424242424242"],
     )
     def test_leaves_other_numbers_alone(self, content: str) -> None:
-        """Wrong check digits, other lengths and parts of ids are no card numbers."""
+        """Wrong check digits, other lengths, and parts of ids and of fractions are no card numbers."""
         search = Search([b"a-password-of-ours"])
 
         search.look("here", content.encode())
