@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,8 +72,7 @@ async def _replay_while_killing(
     finally:
         for task in (replay, killing):
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(replay, killing, return_exceptions=True)
 
 
 async def _replay(paths: StackPaths, options: KillOptions, console: Console) -> ReplayReport:

@@ -149,12 +149,15 @@ class PhoneCounter:
             task.cancel()
 
     async def _sell(self, ticket: Ticket, sale: PhoneSale) -> None:
+        # Read before anything is waited for: another day may have other plans by then.
+        plan = self.plans.get(sale.basket_id)
         if sale.fate is Fate.ABANDONS:
             await self._leave(ticket, sale)
         checkout = await self.till.open(ticket.request.ticket)
         is_fresh = checkout.state not in OVER
         if is_fresh:
-            checkout = await self._pay_by_phone(sale, checkout)
+            assert plan is not None, "a sale that is not over was planned in the morning"
+            checkout = await self._pay_by_phone(sale, checkout, plan)
         if checkout.state in UNPAID:
             await self._sell_for_cash(ticket)
             self.phone_tally.cancelled += is_fresh and checkout.state == pb.CHECKOUT_STATE_CANCELLED
@@ -169,12 +172,14 @@ class PhoneCounter:
             self.phone_tally.returned_minor += ticket.figures.sales_minor
         self.paid.append(Paid(ticket, sale, checkout, is_fresh))
 
-    async def _pay_by_phone(self, sale: PhoneSale, checkout: pb.Checkout) -> pb.Checkout:
+    async def _pay_by_phone(
+        self, sale: PhoneSale, checkout: pb.Checkout, plan: TenderPlan
+    ) -> pb.Checkout:
         """Listen at the till while the shopper pays, and give what the stream said last."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 word = tasks.create_task(self.till.wait_for_last_word(checkout))
-                tasks.create_task(self._shop(sale, checkout))
+                tasks.create_task(self._shop(sale, checkout, plan))
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
         return word.result()
@@ -191,14 +196,14 @@ class PhoneCounter:
         )
         await self.till.open(left)
 
-    async def _shop(self, sale: PhoneSale, checkout: pb.Checkout) -> None:
+    async def _shop(self, sale: PhoneSale, checkout: pb.Checkout, plan: TenderPlan) -> None:
         """Do what the shopper does until the checkout is over."""
         phone = self.phones[sale.household_id]
         if not checkout.customer_id:
             checkout = await phone.claim(sale.checkout_id)
         checkout = await phone.wait_for_rest(checkout)
         was_declined = False
-        for attempt in sale.attempts(self.plans[sale.basket_id]):
+        for attempt in sale.attempts(plan):
             if checkout.state in OVER:
                 break
             if attempt.number > checkout.attempt:
