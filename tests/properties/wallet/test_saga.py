@@ -428,4 +428,4 @@ def _recording(payment_id: UUID, answers: list[Answer]) -> RecordAnswers:
 
 
 TestPhones = Phones.TestCase
-TestPhones.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestPhones.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
