@@ -28,6 +28,10 @@ class Follower:
         answer = await self._ask(key, lambda answer: answer.HasField("reversal"))
         return answer.reversal
 
+    async def is_recorded(self, key: pb.TicketKey) -> bool:
+        """Tell whether there is a ticket under the key."""
+        return (await self._look(key)).HasField("ticket")
+
     async def _ask(
         self, key: pb.TicketKey, done: Callable[[rpc.GetTicketResponse], bool]
     ) -> rpc.GetTicketResponse:

@@ -71,5 +71,10 @@ def _describe(outcome: pb.TicketOutcome) -> str:
     name = f"{key.store_id}/{key.business_date}/{key.till_id}/{key.sequence}"
     status = pb.TicketStatus.Name(outcome.status)
     refusal = outcome.refusal
+    if outcome.status == pb.TICKET_STATUS_CONFLICT:
+        return (
+            f"Ticket {name}: {status}. The stack has another sale under this number: repeat a replay with the same "
+            "--phones, or take a fresh stack."
+        )
     violations = "; ".join(f"{v.field}: {v.description}" for v in refusal.violations)
     return f"Ticket {name}: {status} {refusal.reason} {refusal.message} {violations}".rstrip()

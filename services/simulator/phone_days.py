@@ -73,12 +73,12 @@ class PhoneDays:
         self._note_paid()
         await self._take_back(day)
         self.counter.plans.clear()
-        sales = sorted(
-            (ticket.sale for ticket in tickets if ticket.sale is not None),
-            key=lambda sale: (sale.household_id, sale.sold_time, sale.basket_id),
+        baskets = sorted(
+            ((ticket.sale, ticket) for ticket in tickets if ticket.sale is not None),
+            key=lambda basket: (basket[0].household_id, basket[0].sold_time, basket[0].basket_id),
         )
         households = [
-            tuple(group) for _, group in groupby(sales, key=lambda sale: sale.household_id)
+            tuple(group) for _, group in groupby(baskets, key=lambda basket: basket[0].household_id)
         ]
         await self._each(households, partial(self._prepare, day=day, is_past=is_past))
 
@@ -111,15 +111,18 @@ class PhoneDays:
         self.tally.add_returned(sale, paid.ticket.figures, checkout)
         self._follow(sale, partial(self._learn_reversed, paid))
 
-    async def _prepare(self, sales: Sequence[PhoneSale], *, day: date, is_past: bool) -> None:
+    async def _prepare(
+        self, baskets: Sequence[tuple[PhoneSale, Ticket]], *, day: date, is_past: bool
+    ) -> None:
         """Plan a household's baskets of the day in their order, out of one purse."""
-        household = sales[0].household_id
+        household = baskets[0][0].household_id
         phone = self.counter.phones.get(household)
         if phone is None:
             phone = Phone.of(self._stack, customer_id(household))
             self.counter.phones[household] = phone
-        if is_past:
-            sales = [sale for sale in sales if not await self._is_over(sale)]
+        sales = [
+            sale for sale, ticket in baskets if not (is_past and await self._is_over(sale, ticket))
+        ]
         if not sales:
             return
         await self.counter.wait_for(begun_until=day, household_id=household)
@@ -155,9 +158,17 @@ class PhoneDays:
         self.tally.add_top_up(TOP_UP_MINOR)
         return await phone.wait_for_prepaid(before_minor + TOP_UP_MINOR)
 
-    async def _is_over(self, sale: PhoneSale) -> bool:
+    async def _is_over(self, sale: PhoneSale, ticket: Ticket) -> bool:
+        """Tell whether an earlier replay has sold the basket; raise ServiceRefusedError when it was paid otherwise."""
         checkout = await self.counter.till.look(sale.checkout_id)
-        return checkout is not None and checkout.state in OVER
+        if checkout is not None:
+            return checkout.state in OVER
+        if await self._follower.is_recorded(ticket.request.ticket.key):
+            raise ServiceRefusedError(
+                f"Basket {sale.basket_id} was paid at the till before. A stack remembers who pays by phone: repeat a "
+                "replay with the same --phones, or take a fresh stack."
+            )
+        return False
 
     def _follow(self, sale: PhoneSale, learn: Callable[[], Awaitable[None]]) -> None:
         self._unfollowed.setdefault(sale.household_id, []).append(learn)
