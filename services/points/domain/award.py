@@ -117,14 +117,11 @@ def quantity_of(earning: Earning, base_minor: int) -> int:
 
 def _apply_rule(rule: Rule, ticket: Ticket, programme: Programme) -> Award:
     lines = rule.selector.select(ticket.lines, ticket.channel)
-    bases = [line.base_minor for line in lines]
+    bases = [line.sales_minor - line.supplier_coupon_minor for line in lines]
     base = sum(bases)
     quantity = quantity_of(rule.earning, base)
     parts = allocate(quantity, bases) if quantity else [0] * len(lines)
-    shares = (
-        LineShare(line.line_number, line_base, part)
-        for line, line_base, part in zip(lines, bases, parts, strict=True)
-    )
+    numbers = [line.line_number for line in lines]
     return Award(
         programme_id=programme.programme_id,
         programme_version=programme.version,
@@ -133,5 +130,5 @@ def _apply_rule(rule: Rule, ticket: Ticket, programme: Programme) -> Award:
         quantity=quantity,
         base_minor=base,
         expire_time=expire_time(rule.expiry, earned_at=ticket.occur_time),
-        shares=tuple(shares),
+        shares=tuple(map(LineShare, numbers, bases, parts)),
     )

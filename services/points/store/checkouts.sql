@@ -10,11 +10,6 @@ SELECT
   FROM ticket_settlement AS settlement
  WHERE settlement.shard_id = $1 AND settlement.checkout_id = ANY($2::uuid[]);
 
--- read_settlement --
-SELECT settlement
-  FROM ticket_settlement
- WHERE shard_id = $1 AND checkout_id = $2;
-
 -- read_reversal --
 SELECT currency, refund_id, reverse_time, restored, taken, shortfall
   FROM ticket_reversal

@@ -8,10 +8,20 @@ SELECT customer_id, member_id
   FROM member
  WHERE shard_id = $1 AND customer_id = ANY($2::uuid[]);
 
--- find_members --
+-- find_member --
+-- By its id, or else by its customer, or else by a card.
 SELECT member_id, customer_id, enrol_time, enrolment_hash, card_count
   FROM member
- WHERE shard_id = $1 AND member_id = ANY($2::uuid[]);
+ WHERE shard_id = $1
+   AND member_id = coalesce(
+     $2::uuid,
+     (
+       SELECT known.member_id
+         FROM member AS known
+        WHERE known.shard_id = $1 AND known.customer_id = $3
+     ),
+     (SELECT card.member_id FROM card WHERE card.shard_id = $1 AND card.card_number = $4)
+   );
 
 -- cards_of --
 SELECT card_number

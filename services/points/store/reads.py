@@ -82,15 +82,8 @@ class Totals(NamedTuple):
 
 async def find_member(conn: Connection, name: MemberName, *, shard_id: int) -> MemberRow | None:
     """Read the member that is named, if there is one."""
-    member_id = name.member_id
-    if name.customer_id is not None:
-        rows = await conn.fetch(MEMBERS["find_customers"], shard_id, [name.customer_id])
-        member_id = rows[0]["member_id"] if rows else None
-    elif name.card_number is not None:
-        rows = await conn.fetch(MEMBERS["find_cards"], shard_id, [name.card_number])
-        member_id = rows[0]["member_id"] if rows else None
-    found = await conn.fetch(MEMBERS["find_members"], shard_id, [member_id])
-    return MemberRow(*found[0]) if found else None
+    found = await conn.fetchrow(MEMBERS["find_member"], shard_id, *name)
+    return MemberRow(*found) if found else None
 
 
 async def cards_of(conn: Connection, member_id: UUID, *, shard_id: int) -> list[str]:
@@ -109,11 +102,9 @@ async def read_ticket(conn: Connection, key: TicketKey, *, shard_id: int) -> Kep
     if row is None:
         return None
     conflicts = await conn.fetch(TICKETS["read_conflicts"], shard_id, row["ticket_id"])
-    checkout_id = row["checkout_id"]
-    settlement, reversal = None, None
-    if checkout_id is not None:
-        settlement = await conn.fetchval(CHECKOUTS["read_settlement"], shard_id, checkout_id)
-        reversal = await _read_reversal(conn, checkout_id, shard_id=shard_id)
+    settlement, reversal = row["settlement"], None
+    if settlement is not None:
+        reversal = await _read_reversal(conn, row["checkout_id"], shard_id=shard_id)
     return KeptTicket(
         row["record_time"],
         row["content"],

@@ -43,14 +43,19 @@ SELECT ticket_id, content_hash
  WHERE shard_id = $1 AND ticket_id = ANY($2::uuid[]);
 
 -- read_ticket --
-SELECT ticket_id, checkout_id, record_time, content, decision
+-- With how its checkout was settled, if it was.
+SELECT
+  ticket.ticket_id, ticket.checkout_id, ticket.record_time, ticket.content, ticket.decision,
+  settled.settlement
   FROM ticket
- WHERE shard_id = $1
-   AND store_id = $2
-   AND business_date = $3
-   AND till_id = $4
-   AND sequence = $5
-   AND kind = $6;
+  LEFT JOIN ticket_settlement AS settled
+    ON settled.shard_id = ticket.shard_id AND settled.checkout_id = ticket.checkout_id
+ WHERE ticket.shard_id = $1
+   AND ticket.store_id = $2
+   AND ticket.business_date = $3
+   AND ticket.till_id = $4
+   AND ticket.sequence = $5
+   AND ticket.kind = $6;
 
 -- read_conflicts --
 SELECT record_time, content
