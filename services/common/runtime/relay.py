@@ -43,7 +43,7 @@ FORGOTTEN: Final = Counter(
 )
 
 _LOOK_SECONDS: Final = 2.0
-_GATHER_SECONDS: Final = 0.03
+_GATHER_SECONDS: Final = 0.05
 _BACK_OFF_SECONDS_MIN: Final = 0.1
 _BACK_OFF_SECONDS_MAX: Final = 5.0
 

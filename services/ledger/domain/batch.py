@@ -12,6 +12,7 @@ from services.ledger.domain.days import DaySums, GlAccount
 from services.ledger.domain.decide import AccountOpened, decide, decide_group, open_account
 from services.ledger.domain.journal import Entry, Posting, Recorded, canonical_bytes
 from services.ledger.domain.transaction import (
+    Kind,
     LinkedGroup,
     OpenAccount,
     Outcome,
@@ -28,11 +29,16 @@ Result = Outcome | list[Outcome] | AccountOpened | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a batch touches: accounts by name, its own ids, and the holds and originals that it names."""
+    """What a batch touches: accounts by name, its own ids, and the holds and originals that it names.
+
+    ``must_look_up`` tells that a repetition might leave no trace by which the journal's key would show it: an expiry
+    whose hold has ended meanwhile is not recorded.
+    """
 
     names: frozenset[str]
     ids: Sequence[UUID]
     targets: frozenset[UUID]
+    must_look_up: bool
 
 
 def needs_of(units: Iterable[Unit]) -> Needs:
@@ -52,6 +58,7 @@ def needs_of(units: Iterable[Unit]) -> Needs:
         names=frozenset(names),
         ids=[command.transaction_id for command in commands],
         targets=frozenset([c.target_id for c in commands if c.target_id is not None]),
+        must_look_up=any(c.kind is Kind.HOLD_EXPIRED for c in commands),
     )
 
 

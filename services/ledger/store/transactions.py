@@ -7,6 +7,8 @@ from itertools import groupby
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from services.common.runtime.database import Connection, load_queries
 from services.ledger.domain.batch import Changes
 from services.ledger.domain.book import Book, Frozen
@@ -14,6 +16,7 @@ from services.ledger.domain.journal import Entry, Posting
 
 QUERIES: Final = load_queries(__package__, "transactions.sql")
 
+_TRANSACTION_KEY: Final = "transaction_pkey"
 _POSTING_COLUMNS: Final = Posting._fields
 _ACCOUNT_COLUMNS: Final = (
     "account_id",
@@ -28,6 +31,10 @@ _ACCOUNT_COLUMNS: Final = (
 _BALANCE_COLUMNS: Final = ("account_id", "posted", "pending_out", "pending_in", "floor")
 _HOLD_COLUMNS: Final = ("transaction_id", "shard_id", "expire_time", "state", "resolve_seq")
 _REVERSAL_COLUMNS: Final = ("transaction_id", "shard_id", "reversal_seq")
+
+
+class AlreadyDecided(Exception):
+    """A command that was taken for new is in the journal already; who writes must look it up first."""
 
 
 class Target(NamedTuple):
@@ -95,7 +102,11 @@ async def holds_due(conn: Connection, shard_id: int, *, now: datetime, limit: in
 
 
 async def insert_journal(conn: Connection, changes: Changes) -> None:
-    """Add a batch's openings, transactions and postings to the journal."""
+    """Add a batch's openings, transactions and postings to the journal.
+
+    Raises:
+        AlreadyDecided: a transaction's id is in the journal already.
+    """
     if changes.opened:
         await conn.copy_records_to_table(
             "account",
@@ -115,9 +126,14 @@ async def insert_journal(conn: Connection, changes: Changes) -> None:
             columns=_ACCOUNT_COLUMNS,
         )
     if changes.entries:
-        await conn.copy_records_to_table(
-            "transaction", records=changes.entries, columns=Entry._fields
-        )
+        try:
+            await conn.copy_records_to_table(
+                "transaction", records=changes.entries, columns=Entry._fields
+            )
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != _TRANSACTION_KEY:
+                raise
+            raise AlreadyDecided from error
     if changes.postings:
         await conn.copy_records_to_table(
             "posting", records=changes.postings, columns=_POSTING_COLUMNS

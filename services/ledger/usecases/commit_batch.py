@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from services.common.kernel.clock import Clock
 from services.common.runtime.database import Connection, Database
@@ -22,7 +23,10 @@ from services.ledger.domain.journal import Posting
 from services.ledger.domain.transaction import Layer
 from services.ledger.store import accounts, transactions
 from services.ledger.store.accounts import AccountDirectory
-from services.ledger.store.transactions import Target
+from services.ledger.store.transactions import AlreadyDecided, Target
+
+_LOOK_UPS_AFTER_REPETITION: Final = 200
+"""Batches that look their ids up before they decide, after one that had to be done again."""
 
 
 class CommitBatch:
@@ -47,6 +51,7 @@ class CommitBatch:
         self._clock = clock
         self._shard_id = shard_id
         self._on_commit = on_commit
+        self._look_ups_left = 0
 
     async def __call__(self, units: Sequence[Unit]) -> list[Result]:
         """Decide units in their order in one transaction, and give one result for each.
@@ -54,10 +59,28 @@ class CommitBatch:
         The time is read after the head is locked, so recorded times follow the journal's numbers.
         """
         needs = needs_of(units)
+        if self._look_ups_left or needs.must_look_up:
+            self._look_ups_left = max(0, self._look_ups_left - 1)
+            return await self._commit(units, needs, look_up=True)
+        try:
+            return await self._commit(units, needs, look_up=False)
+        except AlreadyDecided:
+            # Repetitions come in crowds: a caller's whole queue again, a topic that is read once more.
+            self._look_ups_left = _LOOK_UPS_AFTER_REPETITION
+            return await self._commit(units, needs, look_up=True)
+
+    async def _commit(self, units: Sequence[Unit], needs: Needs, *, look_up: bool) -> list[Result]:
+        """Commit a batch. Without ``look_up`` its ids are taken for new, and the journal's key tells if one is not.
+
+        Raises:
+            AlreadyDecided: one was not new, and nothing was written.
+        """
         async with self._db.transaction() as conn:
             head = await lock_head(conn, self._shard_id)
             now = self._clock()
             book = await self._load(conn, head, needs)
+            if look_up and needs.ids:
+                book.frozen = await transactions.frozen_outcomes(conn, needs.ids)
             results = decide_all(book, units, now=now)
             changes = changes_of(book)
             if book.seq > head.seq:
@@ -80,8 +103,6 @@ class CommitBatch:
             by_id.update(await self._directory.by_id(conn, of_targets))
         if by_id:
             await _load_balances(conn, book, by_id)
-        if needs.ids:
-            book.frozen = await transactions.frozen_outcomes(conn, needs.ids)
         for target, postings in targets:
             _load_target(book, target, postings, by_id)
         return book

@@ -116,6 +116,21 @@ class TestBatches:
         assert (reused.refusal, reused.seq) == (Refusal.REQUEST_ID_REUSED, 0)
         assert (await ledger.journal.totals()).transactions == 1
 
+    async def test_a_repetition_among_new_commands(self, ledger: Ledger) -> None:
+        """The batch is done again with a look at the journal: nobody else notices, nothing is written twice."""
+        first = command((BANK, -5), (SALES, 5))
+        [before] = outcomes(await ledger.decide(first))
+        new = [command((BANK, -1), (SALES, 1)) for _ in range(2)]
+
+        answers = outcomes(await ledger.decide(new[0], first, new[1]))
+        again = outcomes(await ledger.decide(*new, first))
+
+        assert [answer.replayed for answer in answers] == [False, True, False]
+        assert answers[1] == before._replace(replayed=True)
+        assert [answer.seq for answer in again] == [answers[0].seq, answers[2].seq, before.seq]
+        assert (await ledger.journal.totals()).transactions == 3
+        assert (await ledger.journal.verify()).ok
+
     async def test_a_refusal_is_frozen(self, ledger: Ledger) -> None:
         """What was refused for want of money stays refused when money has come."""
         spend = command((ALICE, -5), (SALES, 5))
