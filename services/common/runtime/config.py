@@ -133,6 +133,13 @@ class GrpcSettings(_Block):
     stream_seconds_max: Annotated[
         PositiveFloat, Field(description="The same for a call that streams.")
     ] = 3600.0
+    keepalive_seconds: Annotated[
+        PositiveFloat,
+        Field(description="Silence after which a connection is asked whether it is still there."),
+    ] = 20.0
+    keepalive_timeout_seconds: Annotated[
+        PositiveFloat, Field(description="Without an answer by then, its calls end.")
+    ] = 10.0
     deadline_seconds_min: Annotated[
         NonNegativeFloat, Field(description="A call with less left is refused before any work.")
     ] = 0.02

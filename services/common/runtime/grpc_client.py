@@ -20,8 +20,8 @@ from services.common.runtime.telemetry import TRACEPARENT, current_traceparent
 __all__ = ["ClientTls", "RemoteRefusal", "open_channel", "parse_error"]
 
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
-_KEEPALIVE_MS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
+_MILLISECONDS: Final = 1_000
 _RECONNECT_MS_MAX: Final = 2_000
 
 Pairs = Sequence[tuple[str, str | bytes]]
@@ -45,14 +45,17 @@ def open_channel(
     tls: ClientTls | None = None,
     timeout_seconds_max: float = 30.0,
     attempts_max: int = 4,
+    keepalive_seconds: float = 20.0,
 ) -> grpc.aio.Channel:
     """Open a channel, to be closed or used as an asynchronous context manager.
 
     ``token`` is sent as the caller's identity with each call that brings none of its own.
     ``timeout_seconds_max`` is the deadline of a call that names none; inside a running RPC
     it shrinks to what that has left. ``attempts_max`` 1 turns retries off.
+    ``keepalive_seconds`` is the silence after which a server with calls under way is asked
+    whether it is still there; a server may take it ill when that is less than 10.
     """
-    options = _options(attempts_max=attempts_max, tls=tls)
+    options = _options(attempts_max=attempts_max, keepalive_seconds=keepalive_seconds, tls=tls)
     if tls is None:
         channel = grpc.aio.insecure_channel(address, options=options)
     else:
@@ -142,12 +145,16 @@ def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
     )
 
 
-def _options(*, attempts_max: int, tls: ClientTls | None) -> list[tuple[str, Any]]:
+def _options(
+    *, attempts_max: int, keepalive_seconds: float, tls: ClientTls | None
+) -> list[tuple[str, Any]]:
     options: list[tuple[str, Any]] = [
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_time_ms", round(keepalive_seconds * _MILLISECONDS)),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # Of the two timers of a keepalive ping it is this one that ends the connection (60 s).
+        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         # A stream that waits sends no data, and is still to be missed when the link dies.
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS_MAX),

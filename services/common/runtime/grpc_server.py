@@ -22,9 +22,7 @@ from services.common.runtime.identity import Identity
 from services.common.runtime.interceptors import CallChain
 from services.common.runtime.telemetry import Tracing
 
-# A phone's link dies silently; within half a minute its stream is given up.
-_KEEPALIVE_MS: Final = 20_000
-_KEEPALIVE_TIMEOUT_MS: Final = 10_000
+_MILLISECONDS: Final = 1_000
 _PING_INTERVAL_MS_MIN: Final = 10_000
 
 
@@ -128,11 +126,15 @@ def _credentials(tls: TlsSettings, *, authorities: bytes | None) -> grpc.ServerC
 
 
 def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
+    keepalive_timeout_ms = round(settings.keepalive_timeout_seconds * _MILLISECONDS)
     return [
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),
-        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # A phone's link dies silently; the stream that it watched ends all the same.
+        ("grpc.keepalive_time_ms", round(settings.keepalive_seconds * _MILLISECONDS)),
+        ("grpc.keepalive_timeout_ms", keepalive_timeout_ms),
+        # Of the two timers of a keepalive ping it is this one that ends the connection (60 s).
+        ("grpc.http2.ping_timeout_ms", keepalive_timeout_ms),
         # Nothing is sent on a stream that waits, so pings must not need data between them.
         ("grpc.http2.max_pings_without_data", 0),
         # Clients keep idle connections alive through proxies; faster pings are abuse.

@@ -74,6 +74,11 @@ class WatchHub:
         self._watchers: dict[UUID, set[Watcher]] = {}
         self._closed = False
 
+    @property
+    def watched(self) -> int:
+        """Give how many payments somebody waits for."""
+        return len(self._watchers)
+
     @contextmanager
     def watching(self, payment_id: UUID) -> Iterator[Watcher]:
         """Watch a payment from now on; whoever then reads it misses nothing.
