@@ -32,6 +32,8 @@ _INFRASTRUCTURE_FAILURES: Final[tuple[type[BaseException], ...]] = (
     TimeoutError,
     Unavailable,
     asyncpg.InterfaceError,
+    # The server has ended the session, and asyncpg has read why but not yet that the connection is closed.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
