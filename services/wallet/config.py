@@ -122,9 +122,10 @@ class Settings(ServiceSettings):
     ] = 2_000
     shelf_max: Annotated[
         PositiveInt, Field(description="Checkouts and shoppers that are kept folded in memory.")
-    ] = 20_000
+    ] = 5_000
     calls_max: Annotated[
-        PositiveInt, Field(description="Calls to points, ledger and provider at a time.")
+        PositiveInt,
+        Field(description="Calls at a time, to the provider, and to points and ledger together."),
     ] = 128
 
     @property

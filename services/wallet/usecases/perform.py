@@ -29,7 +29,11 @@ log = structlog.get_logger(__name__)
 
 
 class Perform:
-    """Makes calls to points, ledger and provider, a bounded number of them at a time."""
+    """Makes calls to points, ledger and provider, a bounded number of them at a time.
+
+    A provider that hangs must not keep stored value from being held or released, so its calls
+    are bounded by themselves.
+    """
 
     def __init__(
         self, provider: Provider, values: ValueHolds, moneys: MoneyHolds, *, calls_max: int
@@ -38,14 +42,16 @@ class Perform:
         self._provider = provider
         self._values = values
         self._moneys = moneys
-        self._slots = asyncio.Semaphore(calls_max)
+        self._provider_slots = asyncio.Semaphore(calls_max)
+        self._value_slots = asyncio.Semaphore(calls_max)
 
     async def __call__(self, step: Step, *, probe_number: int) -> Answer:
         """Make a step's call; ``probe_number`` is 0 for the first one, and counts what finds out later.
 
         Nothing that happens on the way is raised: it is an unknown outcome.
         """
-        async with self._slots:
+        at_provider = step.leg.kind is TenderKind.CARD
+        async with self._provider_slots if at_provider else self._value_slots:
             try:
                 answer = await self._call(step, probe_number)
             except Exception:
