@@ -13,11 +13,11 @@ from typing import Any
 import grpc
 import pytest
 
-from deploy.local.identity import shopper_tokens
-from deploy.local.info import stack_info
 from deploy.local.paths import stack_paths
 from services.common.runtime.grpc_client import open_channel
-from services.simulator.stack import Endpoints, PhoneAccess
+from services.replaying import endpoints_of
+from services.simulator.stack import Endpoints
+from tests.acceptance.collector import Traces, collected_traces
 
 COMMAND_SECONDS_MAX = 120
 DEMO_SECONDS_MAX = 600
@@ -43,21 +43,7 @@ class Stack:
 
     def endpoints(self) -> Endpoints:
         """Give what the simulator's tills and phones need."""
-        paths = stack_paths(self.folder)
-        return Endpoints(
-            ledger=self.exports["CAGNOTTE_LEDGER_ADDRESS"],
-            points=self.exports["CAGNOTTE_POINTS_ADDRESS"],
-            wallet=self.exports["CAGNOTTE_WALLET_ADDRESS"],
-            till_token=self.token("till"),
-            operator_token=self.token("operator"),
-            finance_token=self.token("finance"),
-            phones=PhoneAccess(
-                shopper_token=shopper_tokens(paths),
-                provider_url=self.exports["CAGNOTTE_SANDBOX_URL"],
-                publishable_key=stack_info(paths).sandbox_publishable_key,
-                secret_key=self.exports["CAGNOTTE_SANDBOX_KEY"],
-            ),
-        )
+        return endpoints_of(stack_paths(self.folder))
 
     def verify(self) -> Mapping[str, Any]:
         """Run ``cagnotte verify`` and give its report."""
@@ -72,6 +58,7 @@ class Demo:
     report: Mapping[str, Any]
     stack: Stack
     screen: str
+    traces: Traces
 
     def verify(self) -> Mapping[str, Any]:
         """Run ``cagnotte verify``; it fails the test unless every check passes."""
@@ -106,19 +93,21 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Run the demo with a few baskets, and keep its stack for all tests that look at it."""
     folder = tmp_path_factory.mktemp("demo") / "stack"
     report = folder.parent / "report.json"
-    try:
-        screen = _cagnotte(
-            "demo",
-            f"--baskets={DEMO_BASKETS}",
-            "--keep",
-            f"--json={report}",
-            f"--dir={folder}",
-            seconds_max=DEMO_SECONDS_MAX,
-        )
-        content = as_mapping(report.read_text(encoding="utf-8"))
-        yield Demo(folder, content, _stack_in(folder), screen)
-    finally:
-        _cagnotte("down", f"--dir={folder}")
+    with collected_traces() as traces:
+        try:
+            screen = _cagnotte(
+                "demo",
+                f"--baskets={DEMO_BASKETS}",
+                "--keep",
+                f"--json={report}",
+                f"--dir={folder}",
+                seconds_max=DEMO_SECONDS_MAX,
+                environment=traces.settings(),
+            )
+            content = as_mapping(report.read_text(encoding="utf-8"))
+            yield Demo(folder, content, _stack_in(folder), screen, traces)
+        finally:
+            _cagnotte("down", f"--dir={folder}")
 
 
 @pytest.fixture(scope="session")
@@ -149,11 +138,15 @@ def _stack_in(folder: Path) -> Stack:
 
 
 def _cagnotte(
-    *arguments: str, seconds_max: float = COMMAND_SECONDS_MAX, may_fail: bool = False
+    *arguments: str,
+    seconds_max: float = COMMAND_SECONDS_MAX,
+    may_fail: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "services.cli", *arguments],
-        env={name: value for name, value in os.environ.items() if name != "CAGNOTTE_DIR"},
+        env={name: value for name, value in os.environ.items() if name != "CAGNOTTE_DIR"}
+        | dict(environment or {}),
         capture_output=True,
         text=True,
         timeout=seconds_max,

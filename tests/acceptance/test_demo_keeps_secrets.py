@@ -1,7 +1,8 @@
 """No card number and no secret in anything that a whole demo leaves behind.
 
-Logs, every row of every table, every record of every topic, the provider's file, the metrics and what the command says
-are searched for what looks like a card number and for the stack's real keys, passwords, tokens and client secrets.
+Logs, every row of every table, every record of every topic, every span, the provider's file, the metrics and what the
+command says are searched for what looks like a card number and for the stack's real keys, passwords, tokens and client
+secrets.
 """
 
 import asyncio
@@ -147,6 +148,14 @@ class TestWhatADemoLeavesBehind:
 
         assert search.found == []
         assert records > 1_000
+
+    def test_in_traces(self, demo: Demo, search: Search) -> None:
+        """Names, attributes and events of every span that a collector was sent."""
+        for request in list(demo.traces.requests):
+            search.look("traces", str(request).encode())
+
+        assert search.found == []
+        assert demo.traces.spans > 1_000
 
     async def test_in_metrics(self, demo: Demo, search: Search) -> None:
         """What anybody on the network of the monitoring can read."""
