@@ -80,7 +80,7 @@ async def bench_ledger(stack: BenchStack, *, pace: Pace, console: Console) -> Be
         running = asyncio.create_task(loop.run())
         resources.push_async_callback(engine.stop)
         address = f"{LOOPBACK}:{free_port()}"
-        await resources.enter_async_context(
+        empty_pid = await resources.enter_async_context(
             run_empty_server(
                 jwks_file=stack.paths.keys / JWKS_FILE,
                 address=address,
@@ -100,21 +100,33 @@ async def bench_ledger(stack: BenchStack, *, pace: Pace, console: Console) -> Be
             CopyWorkload(stack, connections=1),
             CopyWorkload(stack, connections=2),
             pgbench,
-            *_calls(stack, ledger, empty, maker, settling),
+            _empty_calls(empty, maker, CpuMeter({"server": empty_pid})),
+            *_calls(stack, ledger, maker, settling),
         ]
         await run_rounds(workloads, figures, pace=pace, console=console)
         assert not running.done(), "the engine runs until it is stopped"
     return BenchReport(figures, RATIOS, pace)
 
 
+def _empty_calls(empty: Caller, maker: TransferMaker, cpu: CpuMeter) -> Workload:
+    return CallWorkload(
+        title="an empty unary handler on the same server builder",
+        figure="limits.empty_unary",
+        send=empty.method(f"{_PATH}/PostTransaction", pb.PostTransactionResponse.FromString),
+        supply=Supply(maker.written_unary, first=_UNARY_CALLERS),
+        callers=_UNARY_CALLERS,
+        cpu=cpu,
+        cpu_figure="cpu_us_per_empty_call",
+    )
+
+
 def _calls(
-    stack: BenchStack, ledger: Caller, empty: Caller, maker: TransferMaker, settling: Settling
+    stack: BenchStack, ledger: Caller, maker: TransferMaker, settling: Settling
 ) -> list[Workload]:
     batch = ledger.method(
         f"{_PATH}/BatchPostTransactions", pb.BatchPostTransactionsResponse.FromString
     )
-    unary = f"{_PATH}/PostTransaction"
-    answer = pb.PostTransactionResponse.FromString
+    unary = ledger.method(f"{_PATH}/PostTransaction", pb.PostTransactionResponse.FromString)
     cpu = CpuMeter({part: stack.pids[part] for part in _PARTS})
     return [
         CallWorkload(
@@ -136,16 +148,9 @@ def _calls(
             settling=settling,
         ),
         CallWorkload(
-            title="an empty unary handler on the same server builder",
-            figure="limits.empty_unary",
-            send=empty.method(unary, answer),
-            supply=Supply(maker.written_unary, first=_UNARY_CALLERS),
-            callers=_UNARY_CALLERS,
-        ),
-        CallWorkload(
             title="ledger over gRPC, unary",
             figure="ledger.grpc_unary",
-            send=ledger.method(unary, answer),
+            send=unary,
             supply=Supply(maker.written_unary, first=_UNARY_CALLERS),
             callers=_UNARY_CALLERS,
             settling=settling,

@@ -146,18 +146,23 @@ class EmptyUnary:
 
     title = "an empty unary handler on the same server builder"
 
-    def __init__(self, empty: Caller, maker: TicketMaker) -> None:
-        """Take a connection to the empty server."""
+    def __init__(self, empty: Caller, maker: TicketMaker, cpu: CpuMeter | None = None) -> None:
+        """Take a connection to the empty server, and what measures it if anything does."""
+        self._cpu = cpu
         self._send = empty.method(f"{_PATH}/RecordTicket", pb.RecordTicketResponse.FromString)
         self._supply = Supply(maker.written_ticket, first=_UNARY_CALLERS)
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate of answers."""
         self._supply.refill()
+        if self._cpu is not None:
+            self._cpu.start()
         done: Throughput = await closed_loop(
             self._call, iter(self._supply), callers=_UNARY_CALLERS, seconds=seconds
         )
         figures.note({"limits.empty_unary": done.rate})
+        used = {} if self._cpu is None else self._cpu.per_unit(done.units)
+        figures.note({f"cpu_us_per_empty_call/{part}": value for part, value in used.items()})
 
     async def _call(self, request: bytes) -> int:
         await self._send(request)
@@ -169,7 +174,7 @@ async def bench_tickets(stack: BenchStack, *, pace: Pace, console: Console) -> B
     figures = Figures()
     async with AsyncExitStack() as resources:
         address = f"{LOOPBACK}:{free_port()}"
-        await resources.enter_async_context(
+        empty_pid = await resources.enter_async_context(
             run_empty_server(
                 jwks_file=stack.paths.keys / JWKS_FILE,
                 address=address,
@@ -189,7 +194,7 @@ async def bench_tickets(stack: BenchStack, *, pace: Pace, console: Console) -> B
         await TicketCalls(stack, operator, maker, settling).enrol()
         calls = TicketCalls(stack, points, maker, settling)
         workloads: list[Workload] = [
-            EmptyUnary(empty, maker),
+            EmptyUnary(empty, maker, CpuMeter({"server": empty_pid})),
             UnaryTickets(calls, maker),
             HalfLoad(calls, maker),
             Uploads(calls, maker),
