@@ -23,13 +23,14 @@ log = structlog.get_logger(__name__)
 class Watcher:
     """One who waits for a payment; made by ``WatchHub.watching``."""
 
-    __slots__ = ("_latest", "_news", "payment_id")
+    __slots__ = ("_ended", "_latest", "_news", "payment_id")
 
     def __init__(self, payment_id: UUID) -> None:
         """Watch a payment."""
         self.payment_id = payment_id
         self._latest: Payment | None = None
         self._news = asyncio.Event()
+        self._ended = False
 
     @property
     def version(self) -> int:
@@ -43,8 +44,8 @@ class Watcher:
             self._news.set()
 
     def end(self) -> None:
-        """Wake whoever waits, for the last time."""
-        self._latest = None
+        """Send away whoever waits, now or later."""
+        self._ended = True
         self._news.set()
 
     async def newer_than(self, version: int) -> Payment:
@@ -54,10 +55,10 @@ class Watcher:
             Draining: the process is about to end; ask another one.
         """
         while self.version <= version:
+            if self._ended:
+                raise Draining("The service is stopping.")
             self._news.clear()
             await self._news.wait()
-            if self._latest is None:
-                raise Draining("The service is stopping.")
         assert self._latest is not None, "version 0 is newer than nothing"
         return self._latest
 
