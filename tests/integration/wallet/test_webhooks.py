@@ -136,6 +136,7 @@ class TestDoor:
             f"t={int(time.time())},v1={'0' * 64}",
             f"t={int(time.time())},v1=é",
         ],
+        ids=range(8),
     )
     async def test_refuses_what_is_not_signed_by_us(
         self, address: str, ears: Ears, signature: str | None
