@@ -9,90 +9,23 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
-from uuid import UUID
 
-from cagnotte.points.v1 import points_pb2
-from cagnotte.wallet.v1 import checkout_service_pb2 as rpc
 from cagnotte.wallet.v1 import wallet_pb2 as pb
-from services.simulator.calls import Identity
-from services.simulator.errors import ServiceRefusedError
+from services.simulator.checkout_till import CheckoutTill
 from services.simulator.habits import Fate
 from services.simulator.outcomes import AnswerTally, refuse_unrecorded
 from services.simulator.phone_tally import PhoneTally
 from services.simulator.phones import Phone
 from services.simulator.purse import TenderPlan
-from services.simulator.sales import Attempt, PhoneSale
-from services.simulator.stack import Stack, WalletStubs
+from services.simulator.sales import PhoneSale
+from services.simulator.shoppers import Shopper
+from services.simulator.stack import Stack
 from services.simulator.tickets import left_at_self_checkout, paid_in_cash
 from services.simulator.tills import Ticket
-from services.simulator.watching import OVER, RETURNED, UNPAID, last_word, returned_checkout
+from services.simulator.watching import OVER, UNPAID
 
 TILL_SECONDS_MAX: Final = 2.5
 """How long a till waits for a phone before it serves the next customer."""
-
-_UNPLANNED: Final = frozenset({"TENDERS_INSUFFICIENT"})
-"""Refusals of an attempt after which a shopper tries another way."""
-
-_TOO_LATE: Final = frozenset({"CHECKOUT_NOT_OPEN"})
-"""Refusals that say that the checkout is over or being paid."""
-
-
-class CheckoutTill:
-    """A till as far as it deals with checkouts."""
-
-    def __init__(self, wallet: WalletStubs, identity: Identity) -> None:
-        """Take the wallet, and who the till is."""
-        self._checkouts = wallet.checkouts
-        self._identity = identity
-
-    async def open(self, ticket: points_pb2.Ticket) -> pb.Checkout:
-        """Open the checkout that a ticket names; one that is known is given as it is now."""
-        request = rpc.OpenCheckoutRequest(ticket=ticket)
-        return (await self._identity.call(self._checkouts.OpenCheckout, request)).checkout
-
-    async def look(self, checkout_id: UUID) -> pb.Checkout | None:
-        """Give the checkout as it is now, or None when it does not exist."""
-        request = rpc.GetCheckoutRequest(checkout_id=str(checkout_id))
-        try:
-            return (await self._identity.call(self._checkouts.GetCheckout, request)).checkout
-        except ServiceRefusedError as refusal:
-            if refusal.reason != "CHECKOUT_NOT_FOUND":
-                raise
-            return None
-
-    async def wait_for_last_word(self, checkout: pb.Checkout) -> pb.Checkout:
-        """Listen until the checkout is over."""
-        if checkout.state in OVER:
-            return checkout
-        return await last_word(
-            self._checkouts,
-            self._identity,
-            checkout.checkout_id,
-            after_version=checkout.version,
-        )
-
-    async def cancel(self, checkout_id: UUID) -> pb.Checkout:
-        """Give the checkout up."""
-        request = rpc.CancelCheckoutRequest(checkout_id=str(checkout_id))
-        return (await self._identity.call(self._checkouts.CancelCheckout, request)).checkout
-
-    async def refund(self, checkout_id: UUID, *, request_id: UUID) -> pb.Checkout:
-        """Give a settled checkout back, and give it as it is when the wallet answers."""
-        request = rpc.RefundCheckoutRequest(
-            request_id=str(request_id), checkout_id=str(checkout_id)
-        )
-        return (await self._identity.call(self._checkouts.RefundCheckout, request)).checkout
-
-    async def wait_for_refund(self, checkout: pb.Checkout) -> pb.Checkout:
-        """Listen until a checkout that is being given back is refunded, or settled again since it cannot be."""
-        if checkout.state in RETURNED:
-            return checkout
-        return await returned_checkout(
-            self._checkouts,
-            self._identity,
-            checkout.checkout_id,
-            after_version=checkout.version,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +39,15 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """A sale that its till no longer waits for; ``is_pending`` is set once it is the provider that is waited for."""
+
+    day: date
+    household_id: int
+    is_pending: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneCounter:
     """Sells baskets to phones. ``plans`` says how each basket is to be paid; ``paid`` collects what was."""
 
@@ -116,12 +58,15 @@ class PhoneCounter:
     plans: dict[int, TenderPlan]
     phones: dict[int, Phone]
     paid: list[Paid] = field(default_factory=list)
-    under_way: dict[asyncio.Task[None], tuple[date, int]] = field(default_factory=dict)
+    under_way: dict[asyncio.Task[None], UnderWay] = field(default_factory=dict)
     till_seconds_max: float = TILL_SECONDS_MAX
 
     async def serve(self, ticket: Ticket, sale: PhoneSale) -> None:
         """Sell, or leave the sale under way when the till's budget is over."""
-        task = asyncio.create_task(self._sell(ticket, sale))
+        under_way = UnderWay(
+            day=sale.sold_time.date(), household_id=sale.household_id, is_pending=asyncio.Event()
+        )
+        task = asyncio.create_task(self._sell(ticket, sale, under_way.is_pending))
         try:
             done, _ = await asyncio.wait({task}, timeout=self.till_seconds_max)
         except asyncio.CancelledError:
@@ -130,14 +75,21 @@ class PhoneCounter:
         if done:
             task.result()
         else:
-            self.under_way[task] = (sale.sold_time.date(), sale.household_id)
+            self.under_way[task] = under_way
+
+    async def close_day(self) -> None:
+        """Wait for the sales under way but for those of which the provider keeps the end: an open checkout expires."""
+        for task, under_way in list(self.under_way.items()):
+            pending = asyncio.create_task(under_way.is_pending.wait())
+            await asyncio.wait({task, pending}, return_when=asyncio.FIRST_COMPLETED)
+            pending.cancel()
 
     async def wait_for(self, *, begun_until: date, household_id: int | None = None) -> None:
         """Wait for the sales under way that began by a day, of one household or of all."""
         tasks = [
             task
-            for task, (day, household) in self.under_way.items()
-            if day <= begun_until and household_id in {None, household}
+            for task, under_way in self.under_way.items()
+            if under_way.day <= begun_until and household_id in {None, under_way.household_id}
         ]
         for task in tasks:
             await task
@@ -148,7 +100,7 @@ class PhoneCounter:
         for task in self.under_way:
             task.cancel()
 
-    async def _sell(self, ticket: Ticket, sale: PhoneSale) -> None:
+    async def _sell(self, ticket: Ticket, sale: PhoneSale, is_pending: asyncio.Event) -> None:
         # Read before anything is waited for: another day may have other plans by then.
         plan = self.plans.get(sale.basket_id)
         if sale.fate is Fate.ABANDONS:
@@ -157,7 +109,10 @@ class PhoneCounter:
         is_fresh = checkout.state not in OVER
         if is_fresh:
             assert plan is not None, "a sale that is not over was planned in the morning"
-            checkout = await self._pay_by_phone(sale, checkout, plan)
+            shopper = Shopper(
+                sale, plan, self.phones[sale.household_id], self.till, self.phone_tally, is_pending
+            )
+            checkout = await self._pay_by_phone(shopper, checkout)
         if checkout.state in UNPAID:
             await self._sell_for_cash(ticket)
             self.phone_tally.cancelled += is_fresh and checkout.state == pb.CHECKOUT_STATE_CANCELLED
@@ -172,14 +127,12 @@ class PhoneCounter:
             self.phone_tally.returned_minor += ticket.figures.sales_minor
         self.paid.append(Paid(ticket, sale, checkout, is_fresh))
 
-    async def _pay_by_phone(
-        self, sale: PhoneSale, checkout: pb.Checkout, plan: TenderPlan
-    ) -> pb.Checkout:
+    async def _pay_by_phone(self, shopper: Shopper, checkout: pb.Checkout) -> pb.Checkout:
         """Listen at the till while the shopper pays, and give what the stream said last."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 word = tasks.create_task(self.till.wait_for_last_word(checkout))
-                tasks.create_task(self._shop(sale, checkout, plan))
+                tasks.create_task(shopper.pay(checkout))
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
         return word.result()
@@ -195,39 +148,3 @@ class PhoneCounter:
             ticket.request.ticket, basket_id=sale.basket_id, checkout_id=sale.left_checkout_id
         )
         await self.till.open(left)
-
-    async def _shop(self, sale: PhoneSale, checkout: pb.Checkout, plan: TenderPlan) -> None:
-        """Do what the shopper does until the checkout is over."""
-        phone = self.phones[sale.household_id]
-        if not checkout.customer_id:
-            checkout = await phone.claim(sale.checkout_id)
-        checkout = await phone.wait_for_rest(checkout)
-        was_declined = False
-        for attempt in sale.attempts(plan):
-            if checkout.state in OVER:
-                break
-            if attempt.number > checkout.attempt:
-                checkout = await self._pay(phone, sale, attempt, checkout)
-                was_declined |= checkout.state == pb.CHECKOUT_STATE_OPEN and checkout.attempt > 0
-        self.phone_tally.declined += was_declined
-        if checkout.state in OVER:
-            return
-        canceller = self.till if sale.fate is Fate.TILL_CANCELS else phone
-        await canceller.cancel(sale.checkout_id)
-
-    async def _pay(
-        self, phone: Phone, sale: PhoneSale, attempt: Attempt, checkout: pb.Checkout
-    ) -> pb.Checkout:
-        method = await phone.enrol(attempt.card, request_id=sale.enrolment_id(attempt.card))
-        tenders = attempt.plan.tenders(payment_method_id=method)
-        try:
-            paying = await phone.pay(sale.checkout_id, tenders, request_id=attempt.request_id)
-        except ServiceRefusedError as refusal:
-            if refusal.reason in _UNPLANNED:
-                return checkout
-            if refusal.reason not in _TOO_LATE:
-                raise
-            return await self.till.wait_for_last_word(checkout)
-        rested = await phone.wait_for_rest(paying)
-        self.phone_tally.add_holds(rested)
-        return rested

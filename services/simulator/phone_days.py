@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import Final, Self, TypeVar
 
 from cagnotte.wallet.v1 import wallet_pb2 as pb
-from services.simulator.checkouts import CheckoutTill, Paid, PhoneCounter
+from services.simulator.checkout_till import CheckoutTill
+from services.simulator.checkouts import Paid, PhoneCounter
 from services.simulator.draws import drawn_id
 from services.simulator.errors import ServiceRefusedError
 from services.simulator.followed import Follower

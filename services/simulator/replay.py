@@ -151,6 +151,8 @@ class _Replay:
             if self._phones is not None:
                 await self._phones.begin(day, online, is_past=is_past)
             await self._network.send(online)
+            if self._phones is not None:
+                await self._phones.counter.close_day()
             self._progress.show_day(day, queued=len(queues))
         await self._network.upload(queues.take_due(date.max), upload_date=date.max)
         if self._phones is not None:

@@ -23,7 +23,7 @@ from cagnotte.wallet.v1 import wallet_pb2
 from deploy.programmes import load_publish_request, read_programme
 from services.common.kernel.ids import new_uuid7
 from services.simulator.calls import Patience
-from services.simulator.checkouts import CheckoutTill
+from services.simulator.checkout_till import CheckoutTill
 from services.simulator.errors import ServiceRefusedError
 from services.simulator.followed import Follower
 from services.simulator.phones import Phone

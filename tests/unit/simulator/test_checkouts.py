@@ -11,7 +11,8 @@ import pytest
 from cagnotte.points.v1 import points_pb2
 from cagnotte.points.v1 import points_service_pb2 as points_rpc
 from services.simulator.calls import Identity, Patience
-from services.simulator.checkouts import CheckoutTill, PhoneCounter
+from services.simulator.checkout_till import CheckoutTill
+from services.simulator.checkouts import PhoneCounter
 from services.simulator.figures import figures_of
 from services.simulator.habits import Fate, PhonePlan
 from services.simulator.outcomes import AnswerTally
@@ -149,11 +150,12 @@ class TestServe:
         assert world.tender == "TENDER_KIND_CHECKOUT"
 
     async def test_serves_the_next_customer_while_a_provider_hangs(self) -> None:
-        """The sale goes on beside the till, and is waited for in the end."""
+        """The sale goes on beside the till, even over the day's end, and is waited for later."""
         world = World(Fate.HANGS, till_seconds_max=0.01)
 
         await world.sell()
         before = list(world.points.tickets)
+        await world.counter.close_day()
         await world.counter.wait_for(begun_until=date(2017, 2, 28))
         world.wallet.hanging.set()
         await world.counter.wait_for(begun_until=date(2017, 3, 1), household_id=900)
@@ -174,6 +176,18 @@ class TestServe:
         assert world.counter.phone_tally.baskets == 2
         assert world.counter.phone_tally.paid.baskets == 1
         assert [paid.is_fresh for paid in world.counter.paid] == [True, False]
+
+
+class TestCloseDay:
+    async def test_waits_for_shoppers_who_are_still_at_the_till(self) -> None:
+        """A checkout that nobody is paying yet would expire with the day."""
+        world = World(Fate.SECOND_CARD, till_seconds_max=0.0)
+        await world.sell()
+        assert world.counter.under_way
+
+        await world.counter.close_day()
+
+        assert world.tender == "TENDER_KIND_CHECKOUT"
 
 
 class TestGiveUp:
