@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -168,11 +169,23 @@ def call(
         Literal["till", "shopper", "finance", "service", "operator"],
         typer.Option("--as", help="Who calls."),
     ] = "operator",
+    customer: Annotated[
+        UUID | None, typer.Option(help="Call as this shopper.", show_default=False)
+    ] = None,
 ) -> None:
-    """Call a service of the stack once, from JSON to JSON."""
+    """Call a service of the stack once, from JSON to JSON; a stream's answers are shown as they come."""
     from deploy.local.call import call as call_once
+    from deploy.local.identity import shopper_tokens
 
-    typer.echo(asyncio.run(call_once(_info(_paths(folder)), method, content, kind=kind)))
+    paths = _paths(folder)
+    info = _info(paths)
+    token = info.tokens[kind] if customer is None else shopper_tokens(paths)(customer)
+
+    async def show() -> None:
+        async for answer in call_once(info, method, content, token=token):
+            typer.echo(answer)
+
+    asyncio.run(show())
 
 
 @app.command()

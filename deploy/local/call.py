@@ -1,17 +1,24 @@
 """One call to a service of the stack, from JSON to JSON: a first look without any other tool."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 import grpc
 from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from cagnotte.common.v1 import clock_service_pb2
 from cagnotte.ledger.v1 import ledger_service_pb2
 from cagnotte.points.v1 import points_service_pb2
-from cagnotte.wallet.v1 import wallet_service_pb2
+from cagnotte.wallet.v1 import (
+    checkout_service_pb2,
+    payment_method_service_pb2,
+    prepaid_service_pb2,
+    wallet_service_pb2,
+)
 from deploy.local.errors import StackError
 from deploy.local.info import StackInfo
 from services.common.runtime.grpc_client import open_channel, parse_error
@@ -19,13 +26,19 @@ from services.common.runtime.grpc_client import open_channel, parse_error
 _SERVERS: Final = {
     "ledger": (ledger_service_pb2, clock_service_pb2),
     "points": (points_service_pb2, clock_service_pb2),
-    "wallet": (wallet_service_pb2, clock_service_pb2),
+    "wallet": (
+        checkout_service_pb2,
+        payment_method_service_pb2,
+        prepaid_service_pb2,
+        wallet_service_pb2,
+        clock_service_pb2,
+    ),
 }
 _DEADLINE_SECONDS: Final = 30.0
 
 
-async def call(info: StackInfo, method: str, content: str, *, kind: str) -> str:
-    """Call ``points.GetBalances``, say, as a kind of caller; return the answer as JSON.
+async def call(info: StackInfo, method: str, content: str, *, token: str) -> AsyncIterator[str]:
+    """Call ``points.GetBalances``, say, with a caller's token; give each answer as JSON, a stream's as they come.
 
     Raises StackError when there is no such method, the JSON does not fit, or the service refuses.
     """
@@ -37,17 +50,28 @@ async def call(info: StackInfo, method: str, content: str, *, kind: str) -> str:
     except json_format.ParseError as error:
         message = f"{described.input_type.name} cannot be read from the JSON: {error}"
         raise StackError(message) from error
-    async with open_channel(info.addresses[server], token=info.tokens[kind]) as channel:
-        invoke: Any = channel.unary_unary(
-            f"/{described.containing_service.full_name}/{described.name}",
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=GetMessageClass(described.output_type).FromString,
-        )
+    async with open_channel(info.addresses[server], token=token) as channel:
         try:
-            answer = await invoke(request, timeout=_DEADLINE_SECONDS)
+            async for answer in _answers(channel, described, request):
+                yield json_format.MessageToJson(answer, preserving_proto_field_name=True)
         except grpc.aio.AioRpcError as error:
             raise StackError(_explain(error)) from error
-    return json_format.MessageToJson(answer, preserving_proto_field_name=True)
+
+
+async def _answers(
+    channel: grpc.aio.Channel, described: MethodDescriptor, request: Message
+) -> AsyncIterator[Message]:
+    path = f"/{described.containing_service.full_name}/{described.name}"
+    encode = type(request).SerializeToString
+    decode = GetMessageClass(described.output_type).FromString
+    if described.server_streaming:
+        # A stream lasts as long as the server has something to tell; Ctrl-C ends it.
+        stream: Any = channel.unary_stream(path, encode, decode)
+        async for answer in stream(request):
+            yield answer
+    else:
+        invoke: Any = channel.unary_unary(path, encode, decode)
+        yield await invoke(request, timeout=_DEADLINE_SECONDS)
 
 
 def known_methods() -> list[str]:
@@ -59,8 +83,10 @@ def _find(method: str) -> MethodDescriptor:
     for name, described in _methods():
         if name == method:
             return described
-    message = f"There is no method {method}. There are: {', '.join(known_methods())}."
-    raise StackError(message)
+    known = known_methods()
+    near = difflib.get_close_matches(method, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise StackError(f"There is no method {method}.{hint} There are: {', '.join(known)}.")
 
 
 def _methods() -> Iterator[tuple[str, MethodDescriptor]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from deploy.local.call import known_methods
 
 COMMAND_SECONDS_MAX = 120
 PARTS = ["postgres", "kafka", "provider", "ledger", "points", "wallet"]
@@ -159,3 +162,40 @@ class TestCall:
 
         assert refused.returncode == 2
         assert "CALLER_NOT_ALLOWED" in refused.stderr
+
+    def test_knows_every_method_of_the_protos(self) -> None:
+        """Each RPC of each service can be called, those of a service's second file too."""
+        protos = Path("protos/cagnotte")
+        rpcs = {
+            f"{proto.parent.parent.name}.{name}"
+            for proto in protos.glob("*/v1/*_service.proto")
+            if proto.parent.parent.name != "common"
+            for name in re.findall(r"^  rpc (\w+)\(", proto.read_text(), re.MULTILINE)
+        }
+
+        assert rpcs
+        assert rpcs <= set(known_methods())
+
+    def test_suggests_the_method_that_was_meant(self, cagnotte: Cagnotte) -> None:
+        """A slip of the finger is answered with the nearest name."""
+        refused = cagnotte("call", "wallet.PayCheckou")
+
+        assert refused.returncode == 2
+        assert "Did you mean wallet.PayCheckout?" in refused.stderr
+
+    def test_calls_as_any_shopper(self, cagnotte: Cagnotte) -> None:
+        """With --customer the caller is that shopper, who has nothing yet."""
+        customer = "018f0000-0000-7000-8000-0000000000aa"
+
+        answer = cagnotte.call("wallet.ListPaymentMethods", f"--customer={customer}")
+
+        assert answer == {}
+
+    def test_shows_a_refused_stream(self, cagnotte: Cagnotte) -> None:
+        """A stream is called like anything else; nobody can watch what there is not."""
+        watched = '{"checkout_id": "018f0000-0000-7000-8000-0000000000bb"}'
+
+        refused = cagnotte("call", "wallet.WatchCheckout", watched, "--as=till")
+
+        assert refused.returncode == 2
+        assert "CHECKOUT_NOT_FOUND" in refused.stderr
