@@ -23,6 +23,10 @@ class Caller:
         self._channel = channel
         self._metadata = (("authorization", f"Bearer {token}"),)
 
+    def by(self, token: str) -> "Caller":
+        """Give another caller on the same channel."""
+        return Caller(self._channel, token)
+
     def method(self, path: str, parse: Callable[[bytes], Any]) -> Send:
         """Give a method by its path (``/cagnotte.ledger.v1.LedgerService/PostTransaction``)."""
         call: Any = self._channel.unary_unary(path, response_deserializer=parse)

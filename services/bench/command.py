@@ -66,6 +66,20 @@ def tickets(
     _run(bench_tickets, folder, pace=Pace(seconds, rounds), json_file=json_file)
 
 
+@bench.command()
+def checkout(
+    folder: Folder = None,
+    seconds: Seconds = 5.0,
+    rounds: Rounds = 3,
+    *,
+    json_file: JsonFile = None,
+) -> None:
+    """Pay real baskets by phone: one tender, three tenders, books and points included; and PayCheckout's own time."""
+    from services.bench.checkout import bench_checkout
+
+    _run(bench_checkout, folder, pace=Pace(seconds, rounds), json_file=json_file)
+
+
 def _run(run: Bench, folder: Path | None, *, pace: Pace, json_file: Path | None) -> None:
     import uvloop
 

@@ -105,9 +105,10 @@ async def open_loop(
     if not latencies:
         message = f"No call was due within {seconds:.0f} s at {rate:.0f} a second."
         raise BenchError(message)
-    return Latencies(_quantile(latencies, 50), _quantile(latencies, 99), total)
+    return Latencies(quantile_ms(latencies, 50), quantile_ms(latencies, 99), total)
 
 
-def _quantile(ascending: list[float], percent: int) -> float:
+def quantile_ms(ascending: list[float], percent: int) -> float:
+    """Give a quantile of ascending seconds, in milliseconds."""
     place = min(len(ascending) - 1, len(ascending) * percent // 100)
     return ascending[place] * _MILLISECONDS

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from time import monotonic
+from time import perf_counter
 from typing import Final
 
 import asyncpg
@@ -28,20 +28,24 @@ class Settling:
         """Take a connection to each service's database."""
         self._conns = conns
 
-    async def settle(self, *services: str) -> None:
-        """Wait until these journals are published to their ends and grow no more."""
-        began = quiet_since = monotonic()
+    async def settle(self, *services: str) -> float:
+        """Wait until these journals are published to their ends and grow no more; give the moment of the last movement.
+
+        The moment is one of ``time.perf_counter``, late by at most the time between two looks.
+        """
+        began = quiet_since = perf_counter()
         before: list[int] = []
-        while monotonic() - quiet_since < _QUIET_SECONDS:
+        while perf_counter() - quiet_since < _QUIET_SECONDS:
             rows = [await self._conns[service].fetchrow(_BEHIND) for service in services]
             heads = [int(row[0]) for row in rows if row is not None]
             behind = sum(int(row[1]) for row in rows if row is not None)
             if behind or heads != before:
-                quiet_since, before = monotonic(), heads
-            if monotonic() - began > _SECONDS_MAX:
+                quiet_since, before = perf_counter(), heads
+            if perf_counter() - began > _SECONDS_MAX:
                 message = f"After {_SECONDS_MAX:.0f} s {behind} facts are still not published."
                 raise BenchError(message)
             await asyncio.sleep(_POLL_SECONDS)
+        return quiet_since
 
 
 @asynccontextmanager

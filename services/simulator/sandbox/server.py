@@ -23,6 +23,8 @@ from services.simulator.sandbox.webhooks import Webhooks
 
 _BODY_BYTES_MAX: Final = 64 * 1024
 _HANG_SECONDS_MAX: Final = 600.0
+_TIMES_MAX: Final = 20_000
+"""So many times of requests are kept for whoever asks; the next ones are not."""
 _DROPPED: Final = frozenset({Fault.DROP_AFTER_COMMIT, Fault.DROP_BEFORE_COMMIT})
 _HUNG: Final = frozenset({Fault.HANG, Fault.HANG_BEFORE_COMMIT, Fault.LATE})
 
@@ -61,18 +63,29 @@ class Server:
         self._delays = delays
         self._may_reset = may_reset
         self._held_back: set[asyncio.Task[Answer]] = set()
+        self._times: dict[str, float] = {}
 
     def app(self) -> web.Application:
         """Return the application to serve."""
         app = web.Application(client_max_size=_BODY_BYTES_MAX)
         app.router.add_get("/_sandbox/totals", self._totals)
         app.router.add_get("/_sandbox/cards", self._cards)
+        app.router.add_get("/_sandbox/times", self._read_times)
         app.router.add_post("/_sandbox/deliver/{event}", self._deliver_again)
         app.router.add_post("/_sandbox/reset", self._reset)
         app.router.add_route("*", "/{path:.*}", self._serve)
         return app
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        began = time.perf_counter()
+        key = request.headers.get("Idempotency-Key")
+        try:
+            return await self._answer(request)
+        finally:
+            if key is not None and len(self._times) < _TIMES_MAX:
+                self._times[key] = self._times.get(key, 0.0) + time.perf_counter() - began
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         request_id = new_id("req")
         try:
             call = await self._read(request, request_id)
@@ -124,6 +137,12 @@ class Server:
     async def _totals(self, request: web.Request) -> web.Response:
         self._check_secret_key(request)
         return web.json_response(await self._committer.run(Store.totals))
+
+    async def _read_times(self, request: web.Request) -> web.Response:
+        """Give the seconds from a request's head to its answer by idempotency key, each of them once."""
+        self._check_secret_key(request)
+        times, self._times = self._times, {}
+        return web.json_response(times)
 
     async def _cards(self, request: web.Request) -> web.Response:
         self._check_secret_key(request)

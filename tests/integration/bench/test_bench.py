@@ -81,3 +81,21 @@ class TestBench:
             by_process={"cpu_us_per_ticket", "cpu_us_per_ticket_batch"},
         )
         assert content["tickets.p50_ms"] <= content["tickets.p99_ms"]
+
+    def test_checkout_writes_its_figures(self, tmp_path: Path) -> None:
+        """Rates to the last booking, the payment's own time, CPU by process."""
+        content = bench("checkout", tmp_path / "checkout.json")
+
+        assert_shape(
+            content,
+            figures={
+                "checkout.one_tender",
+                "checkout.three_tenders",
+                "checkout.own_p50_ms",
+                "checkout.own_p99_ms",
+                "limits.empty_unary",
+            },
+            by_process={"cpu_us_per_checkout"},
+        )
+        assert content["checkout.own_p50_ms"] <= content["checkout.own_p99_ms"]
+        assert {"wallet", "points", "ledger", "provider"} < set(content["cpu_us_per_checkout"])
