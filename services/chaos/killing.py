@@ -51,24 +51,32 @@ class Killer:
             self.rounds_done += 1
 
     async def _kill(self, kill: Kill) -> None:
-        victims = {name: _process_of(self._paths, name) for name in kill.parts}
+        victims = {name: await self._until_back(name) for name in kill.parts}
         at = time.monotonic()
         for process in victims.values():
-            # It may be down already; then it is on its way back anyhow.
+            # It may have ended by itself just now; then it is on its way back anyhow.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
         self._report(f"round {kill.round_number}: killed {' and '.join(kill.parts)}")
-        for name, process in victims.items():
-            await self._until_back(name, process, since=at)
-            taken = time.monotonic() - at
-            self.recoveries.append(Recovery(kill.round_number, name, at - self._began, taken))
-            self._report(f"round {kill.round_number}: {name} answers again after {taken:.1f} s")
+        returns = (self._watch(kill, name, process, at) for name, process in victims.items())
+        await asyncio.gather(*returns)
 
-    async def _until_back(self, name: str, killed: ProcessIdentity, *, since: float) -> None:
+    async def _watch(self, kill: Kill, name: str, killed: ProcessIdentity, at: float) -> None:
+        await self._until_back(name, killed=killed)
+        taken = time.monotonic() - at
+        self.recoveries.append(Recovery(kill.round_number, name, at - self._began, taken))
+        self._report(f"round {kill.round_number}: {name} answers again after {taken:.1f} s")
+
+    async def _until_back(
+        self, name: str, *, killed: ProcessIdentity | None = None
+    ) -> ProcessIdentity:
+        """Wait until a part answers, from another process than the one that was killed."""
+        since = time.monotonic()
         while True:
             part = _part(self._paths, name)
-            if _is_another(part, killed) and await answers(part):
-                return
+            process = None if part.process == killed else part.process
+            if process is not None and is_alive(process) and await answers(part):
+                return process
             if time.monotonic() - since > _RECOVERY_SECONDS_MAX:
                 message = (
                     f"{name} did not come back within {_RECOVERY_SECONDS_MAX:.0f} s. Look into "
@@ -78,17 +86,5 @@ class Killer:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def _process_of(paths: StackPaths, name: str) -> ProcessIdentity:
-    process = _part(paths, name).process
-    if process is None or not is_alive(process):
-        message = f"{name} does not run, so it cannot be killed. Look into {paths.logs}."
-        raise ChaosError(message)
-    return process
-
-
 def _part(paths: StackPaths, name: str) -> PartState:
     return next(part for part in known_state(paths).parts if part.name == name)
-
-
-def _is_another(part: PartState, killed: ProcessIdentity) -> bool:
-    return part.process is not None and part.process != killed and is_alive(part.process)

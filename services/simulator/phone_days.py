@@ -31,6 +31,10 @@ from services.simulator.watching import OVER
 _PATIENT_DAYS: Final = 2
 """A sale may be under way for so many simulated days: holds of value end after seven."""
 
+_TOP_UP_ATTEMPTS_MAX: Final = 120
+_AWAY_SECONDS: Final = 1.0
+"""Between two attempts at a provider that is away."""
+
 T = TypeVar("T")
 
 
@@ -152,12 +156,18 @@ class PhoneDays:
         return Purse(loyalty_minor=loyalty_minor, prepaid_minor=prepaid_minor)
 
     async def _top_up(self, phone: Phone, sale: PhoneSale, before_minor: int) -> int:
-        request_id = drawn_id(sale.seed, "top-up", sale.basket_id, at=sale.sold_time)
-        top_up = await phone.top_up(TOP_UP_MINOR, card=sale.own_card, request_id=request_id)
-        if top_up.state != pb.TOP_UP_STATE_SETTLED:
-            raise ServiceRefusedError(f"Top-up {request_id} failed: {top_up.leg.decline.code}.")
-        self.tally.add_top_up(TOP_UP_MINOR)
-        return await phone.wait_for_prepaid(before_minor + TOP_UP_MINOR)
+        for attempt in range(_TOP_UP_ATTEMPTS_MAX):
+            what = "top-up" if attempt == 0 else f"top-up {attempt}"
+            request_id = drawn_id(sale.seed, what, sale.basket_id, at=sale.sold_time)
+            top_up = await phone.top_up(TOP_UP_MINOR, card=sale.own_card, request_id=request_id)
+            if top_up.state == pb.TOP_UP_STATE_SETTLED:
+                self.tally.add_top_up(TOP_UP_MINOR)
+                return await phone.wait_for_prepaid(before_minor + TOP_UP_MINOR)
+            if top_up.leg.decline.code:
+                raise ServiceRefusedError(f"Top-up {request_id} failed: {top_up.leg.decline.code}.")
+            # Nobody was asked: the provider is away. The shopper tries once more.
+            await asyncio.sleep(_AWAY_SECONDS)
+        raise ServiceRefusedError(f"The provider stays away: top-up {request_id} was never sent.")
 
     async def _is_over(self, sale: PhoneSale, ticket: Ticket) -> bool:
         """Tell whether an earlier replay has sold the basket; raise ServiceRefusedError when it was paid otherwise."""
