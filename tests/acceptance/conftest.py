@@ -22,6 +22,7 @@ from tests.acceptance.collector import Traces, collected_traces
 COMMAND_SECONDS_MAX = 120
 DEMO_SECONDS_MAX = 600
 DEMO_BASKETS = 2_000
+EXIT_IMPOSSIBLE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,10 @@ class Stack:
         return endpoints_of(stack_paths(self.folder))
 
     def verify(self) -> Mapping[str, Any]:
-        """Run ``cagnotte verify`` and give its report."""
-        return as_mapping(_cagnotte("verify", "--json", f"--dir={self.folder}", may_fail=True))
+        """Run ``cagnotte verify`` and give its report, whatever its verdict."""
+        done = _run("verify", "--json", f"--dir={self.folder}")
+        assert done.stdout, done.stderr
+        return as_mapping(done.stdout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,13 @@ class Demo:
                 seconds_max=DEMO_SECONDS_MAX,
             )
         )
+
+    def refused_replay(self, *options: str) -> str:
+        """Run ``cagnotte replay`` with options that it cannot take here, and give what it says."""
+        arguments = (f"--baskets={DEMO_BASKETS}", f"--dir={self.folder}", *options)
+        done = _run("replay", *arguments, seconds_max=DEMO_SECONDS_MAX)
+        assert done.returncode == EXIT_IMPOSSIBLE, done.stdout + done.stderr
+        return done.stderr
 
 
 Report = Mapping[str, Any]
@@ -140,10 +150,20 @@ def _stack_in(folder: Path) -> Stack:
 def _cagnotte(
     *arguments: str,
     seconds_max: float = COMMAND_SECONDS_MAX,
-    may_fail: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    done = subprocess.run(
+    """Run a command that must succeed, and give what it wrote."""
+    done = _run(*arguments, seconds_max=seconds_max, environment=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _run(
+    *arguments: str,
+    seconds_max: float = COMMAND_SECONDS_MAX,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "services.cli", *arguments],
         env={name: value for name, value in os.environ.items() if name != "CAGNOTTE_DIR"}
         | dict(environment or {}),
@@ -152,5 +172,3 @@ def _cagnotte(
         timeout=seconds_max,
         check=False,
     )
-    assert done.returncode == 0 or (may_fail and done.stdout), done.stdout + done.stderr
-    return done.stdout

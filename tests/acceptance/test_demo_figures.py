@@ -189,3 +189,10 @@ class TestDemoFigures:
         for part in ("baskets", "input", "points", "kitty", "checkouts", "provider", "prepaid"):
             assert again[part] == demo.report[part]
         assert again["ledger"]["sales_minor"] >= demo.report["ledger"]["sales_minor"]
+
+    def test_are_safe_from_a_replay_with_another_share_of_phones(self, demo: Demo) -> None:
+        """A basket that was paid at the till is never paid by phone as well: the replay stops and says why."""
+        said = demo.refused_replay("--phones=60")
+
+        assert "was paid at the till before" in said
+        assert "--phones" in said

@@ -31,7 +31,9 @@ CARD_NUMBER: Final = "4242424242424242"
 """The number that one shopper of this test types, and that a confused till sends as an article."""
 
 DIGITS: Final = re.compile(
-    rb"(?<![0-9A-Za-z])(?<![0-9][.])(?:[0-9]{13,19}|[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,7})(?![0-9A-Za-z])"
+    # No part of an id or of a fraction, and no span of a traceparent, of which one in two thousand is all digits.
+    rb"(?<![0-9A-Za-z])(?<![0-9][.])(?<![0-9a-f]{32}-)"
+    rb"(?:[0-9]{13,19}|[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,7})(?![0-9A-Za-z])"
 )
 SCHEMES: Final = re.compile(rb"4|5[1-5]|2[2-7]|3[47]|35|30|36|38|6")
 TOKEN: Final = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}")
@@ -213,10 +215,16 @@ class TestTheSearch:
 
     @pytest.mark.parametrize(
         "content",
-        ["4242424242424241", "3760158523574", "018f00004242424242424242", "0.4242424242424242"],
+        [
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-4242424242424242-01",
+            "4242424242424241",
+            "3760158523574",
+            "018f00004242424242424242",
+            "0.4242424242424242",
+        ],
     )
     def test_leaves_other_numbers_alone(self, content: str) -> None:
-        """Wrong check digits, other lengths, and parts of ids and of fractions are no card numbers."""
+        """Wrong check digits, other lengths, and parts of ids, traces and fractions are no card numbers."""
         search = Search([b"a-password-of-ours"])
 
         search.look("here", content.encode())
