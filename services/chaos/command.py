@@ -99,8 +99,9 @@ def _folder_or_own(folder: Path | None) -> Iterator[Path]:
 
 def _show(report: "ChaosReport", console: Console, json_file: Path | None) -> None:
     console.print(report.table())
-    if not report.replay.ok:
+    if not report.ok:
         console.print(report.replay.table())
+        console.print(report.repeated.table())
     if json_file is None:
         return
     content = json.dumps(report.to_json(), indent=2)

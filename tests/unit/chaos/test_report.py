@@ -8,6 +8,7 @@ from rich.console import Console
 from services.chaos.killing import Recovery
 from services.chaos.report import ChaosReport
 from services.simulator.books import Books, Loyalty, PointsTotals
+from services.simulator.phone_books import NO_PHONES
 from services.simulator.report import Comparison, InputFigures, ReplayReport
 
 NOTHING = Loyalty(issued=0, spent=0, expired=0, outstanding=0)
@@ -65,6 +66,13 @@ class TestChaosReport:
         """A round that never was, a loss, a doubled sale or a failed proof: each alone is enough."""
         assert not bad.ok
         assert bad.to_json()["ok"] is False
+
+    def test_lets_unpaid_checkouts_expire(self) -> None:
+        """A checkout that nobody paid may expire between the two replays: time did it."""
+        wallet = replace(NO_PHONES.wallet, expired=3)
+        later = replace(REPLAY, phones=replace(NO_PHONES, wallet=wallet))
+
+        assert replace(REPORT, repeated=later).ok
 
     def test_tells_what_died_and_for_how_long(self) -> None:
         """By part: how often, and how long it was away."""
