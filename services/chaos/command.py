@@ -24,6 +24,32 @@ BASKETS_PER_ROUND: Final = 1_000
 """More than are sold while a part is killed and comes back."""
 
 
+Folder = Annotated[
+    Path | None,
+    typer.Option("--dir", help="Empty folder for the stack, which stays (a temporary one)."),
+]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="How often something is killed.")]
+Seed = Annotated[int, typer.Option("--seed", help="Decides what dies when.")]
+Baskets = Annotated[
+    int | None,
+    typer.Option("--baskets", min=1, metavar="N", help="Baskets to replay (1000 a round)."),
+]
+Phones = Annotated[
+    int, typer.Option("--phones", min=0, max=100, metavar="PERCENT", help="Paid by phone.")
+]
+BrokerKind = Annotated[
+    Literal["embedded", "apache"] | None,
+    typer.Option("--broker", envvar="CAGNOTTE_BROKER", help="Which broker is killed."),
+]
+WaitSeconds = Annotated[
+    float, typer.Option("--wait", min=0, help="Seconds that events under way may take.")
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
+]
+
+
 @chaos.callback()
 def _chaos() -> None:
     """Keep ``kills`` a command of its own, also while there is no other."""
@@ -31,35 +57,15 @@ def _chaos() -> None:
 
 @chaos.command()
 def kills(
-    folder: Annotated[
-        Path | None,
-        typer.Option("--dir", help="Empty folder for the stack, which stays (a temporary one)."),
-    ] = None,
+    folder: Folder = None,
     *,
-    rounds: Annotated[
-        int, typer.Option("--rounds", min=1, help="How often something is killed.")
-    ] = 12,
-    seed: Annotated[int, typer.Option("--seed", help="Decides what dies when.")] = 1,
-    baskets: Annotated[
-        int | None,
-        typer.Option(
-            "--baskets", min=1, metavar="N", help="Baskets to replay meanwhile (1000 a round)."
-        ),
-    ] = None,
-    phones: Annotated[
-        int, typer.Option("--phones", min=0, max=100, metavar="PERCENT", help="Paid by phone.")
-    ] = 30,
-    broker: Annotated[
-        Literal["embedded", "apache"] | None,
-        typer.Option("--broker", envvar="CAGNOTTE_BROKER", help="Which broker is killed."),
-    ] = None,
-    wait: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds that events under way may take.")
-    ] = 120.0,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
-    ] = None,
+    rounds: Rounds = 12,
+    seed: Seed = 1,
+    baskets: Baskets = None,
+    phones: Phones = 30,
+    broker: BrokerKind = None,
+    wait: WaitSeconds = 120.0,
+    json_file: JsonFile = None,
 ) -> None:
     """Replay baskets while services, database, broker and provider are killed (-9) in turn."""
     from deploy.local.demo import demo_stack
