@@ -134,7 +134,7 @@ def read_list(page: object) -> list[object]:
     Raises:
         Malformed: it is no list.
     """
-    items = getattr(page, "data", None)
+    items = _part(page, "data")
     if not isinstance(items, list):
         raise Malformed("no list", code="malformed")
     return items
@@ -159,12 +159,12 @@ def read_secret(item: object) -> str:
 
 
 def _part(item: object, name: str) -> Any:
-    return getattr(item, name, None)
+    return item.get(name) if isinstance(item, dict) else None
 
 
 def _text(item: object, name: str) -> str:
     """Take a short text without anything odd in it: names, codes and ids are never more."""
-    value = getattr(item, name, None)
+    value = _part(item, name)
     if not isinstance(value, str) or len(value) > _TEXT_LENGTH_MAX:
         return ""
     return value if value.isascii() and value.isprintable() else ""
@@ -177,7 +177,7 @@ def _required(item: object, name: str) -> str:
 
 
 def _number(item: object, name: str) -> int:
-    value = getattr(item, name, None)
+    value = _part(item, name)
     if type(value) is int and 0 <= value <= _NUMBER_MAX:
         return value
     raise Malformed(f"no {name}", code="malformed")

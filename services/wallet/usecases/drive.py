@@ -29,6 +29,7 @@ DRIVEN: Final = Gauge("cagnotte_wallet_driven_payments", "Payments that are bein
 _BACK_OFF_SECONDS_MIN: Final = 0.1
 _BACK_OFF_SECONDS_MAX: Final = 5.0
 _STOP_SECONDS_MAX: Final = 3.0
+_GATHER_SECONDS: Final = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -239,11 +240,17 @@ class _Drive:
         return bool(self._calls)
 
     async def _await_answers(self) -> list[Answer]:
-        """Wait for the first answer, or for a newer state, and give all answers that are there."""
+        """Wait for the first answer, or for a newer state, and give all answers that are there.
+
+        What is asked at the same time is mostly answered at the same time: the others get a
+        moment, so that one commit has them all. None of them lets the payment go on alone.
+        """
         self._wake.clear()
         woken = asyncio.create_task(self._wake.wait())
         try:
             await asyncio.wait([woken, *self._calls.values()], return_when=asyncio.FIRST_COMPLETED)
+            if not woken.done() and not all(call.done() for call in self._calls.values()):
+                await asyncio.wait(self._calls.values(), timeout=_GATHER_SECONDS)
         finally:
             woken.cancel()
         done = [key for key, call in self._calls.items() if call.done()]

@@ -51,12 +51,14 @@ class Hear:
         payment_id = event.payment_id
         if payment_id is None and event.object_reference:
             payment_id = await find_reference(conn, event.object_reference, shard_id=self._shard_id)
-        log.info(
+        nudged = payment_id is not None and self._driver.nudge(payment_id)
+        # Nearly all of them tell what is known already: the log keeps those that moved something.
+        write = log.info if nudged else log.debug
+        write(
             "wallet.provider_event_heard",
             provider_event_id=event.provider_event_id,
             event_type=event.event_type,
             payment_id=None if payment_id is None else str(payment_id),
-            nudged=payment_id is not None and self._driver.nudge(payment_id),
         )
 
 

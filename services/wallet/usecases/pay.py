@@ -15,6 +15,7 @@ from services.wallet.domain.opening import require_open
 from services.wallet.domain.paying import TendersInsufficient, is_repeat, require_claimed
 from services.wallet.domain.payment import Payment
 from services.wallet.domain.planner import Plan, all_means, check_requests, plan_tenders
+from services.wallet.domain.shopper import Shopper
 from services.wallet.domain.tender import TenderRequest
 from services.wallet.usecases.funds import ReadFunds
 from services.wallet.usecases.in_time import InTime
@@ -67,8 +68,9 @@ class Pay:
             CheckoutNotFound, CheckoutNotClaimed, CheckoutNotOpen: as they say.
             TendersInvalid, PaymentMethodNotFound, BalancesUnavailable: as they say.
         """
-        checkout = await self._own_checkout(checkout_id, caller)
-        return Planned(checkout, await self._plan(checkout, tenders, shopper_id(caller)))
+        checkout, shopper = await self._reader.own_checkout(checkout_id, caller=caller)
+        require_claimed(checkout, shopper_id(caller))
+        return Planned(checkout, await self._plan(checkout, tenders, shopper, shopper_id(caller)))
 
     async def pay(self, request: PayRequest, *, caller: Caller) -> Payment:
         """Begin an attempt, and give the checkout at rest, or as it is when the time is over.
@@ -82,10 +84,11 @@ class Pay:
             TendersInvalid, TendersInsufficient, PaymentMethodNotFound: as they say.
             BalancesUnavailable: points or ledger did not tell; nothing has begun.
         """
-        checkout = await self._own_checkout(request.checkout_id, caller)
+        checkout, shopper = await self._reader.own_checkout(request.checkout_id, caller=caller)
+        require_claimed(checkout, shopper_id(caller))
         if is_repeat(checkout, request_id=request.request_id, request_hash=request.request_hash):
             return await self._in_time.await_rest(checkout)
-        plan = await self._plan(checkout, request.tenders, shopper_id(caller))
+        plan = await self._plan(checkout, request.tenders, shopper, shopper_id(caller))
         if plan.missing_minor:
             raise TendersInsufficient(
                 "The tenders do not pay what is due.", missing_minor=plan.missing_minor
@@ -102,17 +105,15 @@ class Pay:
         )
         return await self._in_time.execute(command)
 
-    async def _own_checkout(self, checkout_id: UUID, caller: Caller) -> Checkout:
-        checkout = await self._reader.checkout(checkout_id, caller=caller)
-        require_claimed(checkout, shopper_id(caller))
-        return checkout
-
     async def _plan(
-        self, checkout: Checkout, tenders: Sequence[TenderRequest], customer_id: UUID
+        self,
+        checkout: Checkout,
+        tenders: Sequence[TenderRequest],
+        shopper: Shopper | None,
+        customer_id: UUID,
     ) -> Plan:
         require_open(checkout, now=self._clock())
         check_requests(tenders)
-        shopper = await self._reader.shopper(customer_id)
         requests = tenders or all_means(shopper)
         funds = await self._read_funds(customer_id, {request.kind for request in requests})
         return plan_tenders(

@@ -38,6 +38,19 @@ class Reader:
         """Find a payment as it is now; None when there is none."""
         return (await self._load(payment_id)).payments.get(payment_id)
 
+    async def own_checkout(
+        self, checkout_id: UUID, *, caller: Caller
+    ) -> tuple[Checkout, Shopper | None]:
+        """Find a checkout for the shopper who calls, together with who that is.
+
+        Raises:
+            CheckoutNotFound: there is none, or another shopper has claimed it.
+        """
+        customer_id = shopper_id(caller)
+        batch = await self._load(checkout_id, customer_id)
+        checkout = _visible(batch.payments.get(checkout_id), checkout_id, caller)
+        return checkout, batch.shoppers.get(customer_id)
+
     async def shopper(self, customer_id: UUID) -> Shopper | None:
         """Find a shopper; None for one whom the provider does not know yet."""
         return (await self._load(customer_id)).shoppers.get(customer_id)
@@ -48,10 +61,7 @@ class Reader:
         Raises:
             CheckoutNotFound: there is none, or another shopper has claimed it.
         """
-        found = await self.payment(checkout_id)
-        if not isinstance(found, Checkout) or not may_see(caller, found):
-            raise CheckoutNotFound("There is no such checkout.", checkout_id=checkout_id)
-        return found
+        return _visible(await self.payment(checkout_id), checkout_id, caller)
 
     async def top_up(self, top_up_id: UUID, *, caller: Caller) -> TopUp:
         """Find a top-up that the caller may see.
@@ -69,10 +79,10 @@ class Reader:
         async with self._db.connection() as conn:
             return await read_totals(conn, shard_id=self._shard_id)
 
-    async def _load(self, subject: UUID) -> Batch:
+    async def _load(self, *subjects: UUID) -> Batch:
         batch = Batch()
         async with self._db.connection() as conn:
-            await self._shelf.load(conn, batch, (subject,))
+            await self._shelf.load(conn, batch, subjects)
         return batch
 
 
@@ -81,6 +91,12 @@ def may_see(caller: Caller, payment: Payment) -> bool:
     if caller.kind is not CallerKind.SHOPPER or payment.customer_id is None:
         return True
     return str(payment.customer_id) == caller.subject.lower()
+
+
+def _visible(found: Payment | None, checkout_id: UUID, caller: Caller) -> Checkout:
+    if not isinstance(found, Checkout) or not may_see(caller, found):
+        raise CheckoutNotFound("There is no such checkout.", checkout_id=checkout_id)
+    return found
 
 
 def shopper_id(caller: Caller) -> UUID:
