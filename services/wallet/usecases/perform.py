@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from functools import cache
 from typing import Final, assert_never
 
 import structlog
@@ -13,6 +14,7 @@ from services.wallet.clients.provider import CardCall, Provider
 from services.wallet.clients.stored_value import MoneyHold, MoneyHolds, ValueHold, ValueHolds
 from services.wallet.domain.command import Answer
 from services.wallet.domain.ladder import Rung, rung
+from services.wallet.domain.leg import LegOperation, LegPhase
 from services.wallet.domain.step import Step, StepKind
 from services.wallet.domain.tender import TenderKind
 
@@ -26,6 +28,13 @@ _CURRENCIES: Final = {
 }
 
 log = structlog.get_logger(__name__)
+
+
+@cache
+def _counter(operation: LegOperation | None, phase: LegPhase) -> Counter:
+    """Look a counter's child up once; both labels have few values."""
+    assert operation is not None, "a step is an operation"
+    return CALLS.labels(operation.name, phase.name)
 
 
 class Perform:
@@ -58,8 +67,11 @@ class Perform:
                 log.exception("wallet.call_failed", leg_id=str(step.leg.leg_id))
                 answer = unknown("fault")
         leg = step.leg
-        CALLS.labels(leg.operation.name, answer.phase.name).inc()
-        log.info(
+        _counter(leg.operation, answer.phase).inc()
+        # What went well at once stands in the facts; the log keeps what somebody may ask about.
+        went_well = answer.phase is LegPhase.DONE and not probe_number
+        write = log.debug if went_well else log.info
+        write(
             "wallet.leg_called",
             payment_id=str(step.payment_id),
             leg_id=str(leg.leg_id),
