@@ -254,16 +254,23 @@ class Consumer(Generic[E]):
         """Send an event to the dead letters, for as long as that takes."""
         self._dead_in_a_row += 1
         reason = _reason_of(error)
+        headers = dict(record.headers)
         log.error(
             "consumer.event_unreadable",
             group=self._group_id,
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
+            event_id=_text(headers.get("ce_id")),
+            event_type=_text(headers.get("ce_type")),
+            subject=_text(record.key),
             reason=reason,
+            dead_detail=_detail(error),
             exc_info=None if isinstance(error, DomainError | Unreadable) else error,
         )
-        message = _dead_letter(record, reason=reason, detail=str(error), group_id=self._group_id)
+        message = _dead_letter(
+            record, reason=reason, detail=_detail(error), group_id=self._group_id
+        )
         topic = f"{record.topic}.dead"
         pause = _BACK_OFF_SECONDS_MIN
         while True:
@@ -363,11 +370,21 @@ def _reason_of(error: Exception) -> str:
     return error.reason if isinstance(error, DomainError | Unreadable) else "HANDLER_FAILED"
 
 
+def _detail(error: Exception) -> str:
+    """Give what is wrong, short and without card numbers."""
+    return mask_pans(str(error))[:_DETAIL_LENGTH_MAX]
+
+
+def _text(raw: bytes | None) -> str:
+    """Read for the log what may be anything."""
+    return (raw or b"").decode("utf-8", "replace")[:_DETAIL_LENGTH_MAX]
+
+
 def _dead_letter(record: Any, *, reason: str, detail: str, group_id: str) -> Message:
     """Give the record as it came, with where it came from and what is wrong with it."""
     own = [
         ("dead_reason", reason.encode()),
-        ("dead_detail", mask_pans(detail)[:_DETAIL_LENGTH_MAX].encode()),
+        ("dead_detail", detail.encode()),
         ("dead_topic", record.topic.encode()),
         ("dead_partition", str(record.partition).encode()),
         ("dead_offset", str(record.offset).encode()),

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from structlog.testing import capture_logs
 
 from services.common.kernel.errors import FailedPrecondition
 from services.common.kernel.ids import new_uuid7
@@ -127,11 +128,18 @@ class TestConsumer:
             bodies = ["1", "unreadable", "2", "other", "refused", "3"]
             await send(producer, *map(message, bodies), Message(b"k", b"no headers", []))
             await send(producer, message("4"))
-            async with consuming(settings, handle) as running:
-                await until(lambda: "4" in handled, running)
+            with capture_logs() as lines:
+                async with consuming(settings, handle) as running:
+                    await until(lambda: "4" in handled, running)
             dead = await read_dead(settings, 2)
 
         assert handled == ["1", "2", "3", "4"]
+        told = [line for line in lines if line["event"] == "consumer.event_unreadable"]
+        details = {line["event_id"]: (line["subject"], line["dead_detail"]) for line in told}
+        assert [details[str(event.event_id)] for event in dead if event.payload == b"refused"] == [
+            ("k", "This one never will be.")
+        ]
+        assert not any("4111 1111" in line["dead_detail"] for line in told)
         assert sorted(event.payload for event in dead) == [b"refused", b"unreadable"]
 
     async def test_stops_when_too_much_in_a_row_is_unreadable(self, broker: Broker) -> None:
