@@ -9,7 +9,7 @@ from services.common.kernel.errors import DomainError, InvalidArgument
 from services.points.codec.ticket import render_key
 from services.points.codec.time import parse_time, render_time
 from services.points.domain.award import Award, TicketDecision
-from services.points.domain.recording import RecordOutcome, RecordStatus
+from services.points.domain.recording import RecordedOtherwise, RecordOutcome, RecordStatus
 from services.points.domain.ticket import TicketKey
 
 _MINOR_PER_EURO: Final = 100
@@ -60,12 +60,13 @@ def render_decision(decision: TicketDecision) -> pb.TicketDecision:
 def render_outcome(key: TicketKey, outcome: RecordOutcome) -> pb.TicketOutcome:
     """Give the answer to a ticket, with its reasons in sentences."""
     decision = pb.TicketDecision.FromString(outcome.decision)
+    conflict = [] if outcome.recorded is None else [_explain_conflict(outcome.recorded)]
     return pb.TicketOutcome(
         key=render_key(key),
         status=_STATUSES[outcome.status],
         replayed=outcome.replayed,
         decision=decision,
-        reasons=explain(decision),
+        reasons=[*conflict, *explain(decision)],
     )
 
 
@@ -102,18 +103,29 @@ def explain(decision: pb.TicketDecision) -> list[str]:
     return [_explain_award(award) for award in decision.awards]
 
 
+def _explain_conflict(recorded: RecordedOtherwise) -> str:
+    paid = f"of checkout {recorded.checkout_id}" if recorded.checkout_id else "of no checkout"
+    return (
+        f"Another content is recorded under this key: a ticket {paid}, {_euros(recorded.total_minor)}"
+        " in total. What follows is its decision; this content is kept beside it and earns nothing."
+    )
+
+
 def _explain_award(award: pb.Award) -> str:
-    base = f"{award.base_minor // _MINOR_PER_EURO}.{award.base_minor % _MINOR_PER_EURO:02} EUR"
+    base = _euros(award.base_minor)
     rule = f"rule {award.rule_id} of {award.programme_id}, version {award.programme_version}"
     if award.currency == money_pb2.LOYALTY_CURRENCY_POINTS:
         amount = f"{award.quantity} points"
     else:
-        euros, cents = divmod(award.quantity, _MINOR_PER_EURO)
-        amount = f"{euros}.{cents:02} EUR of kitty"
+        amount = f"{_euros(award.quantity)} of kitty"
     if not award.quantity:
         return f"{amount} on {base} by {rule}."
     last_day = business_date(parse_time(award.expire_time, "expire_time") - RESOLUTION)
     return f"{amount} on {base} by {rule}; usable until {last_day.isoformat()}."
+
+
+def _euros(minor: int) -> str:
+    return f"{minor // _MINOR_PER_EURO}.{minor % _MINOR_PER_EURO:02} EUR"
 
 
 def _render_award(award: Award, *, lot_id: str) -> pb.Award:

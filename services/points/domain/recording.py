@@ -42,12 +42,23 @@ class RecordStatus(Enum):
     CONFLICT = "conflict"
 
 
+class RecordedOtherwise(NamedTuple):
+    """What is recorded under a key that came again with other content; cents."""
+
+    total_minor: int
+    checkout_id: UUID | None
+
+
 class RecordOutcome(NamedTuple):
-    """The answer to one ticket; the decision is as it is kept, so repeats are equal by byte."""
+    """The answer to one ticket; the decision is as it is kept, so repeats are equal by byte.
+
+    ``recorded`` is there in a conflict alone.
+    """
 
     status: RecordStatus
     replayed: bool
     decision: bytes
+    recorded: RecordedOtherwise | None = None
 
 
 def earned_event_id(event_id: UUID) -> UUID:
@@ -77,7 +88,12 @@ def decide_ticket(
         if known.content_hash == command.content_hash:
             return RecordOutcome(RecordStatus.RECORDED, replayed=True, decision=known.decision)
         _record_conflict(batch, command, known, now=now)
-        return RecordOutcome(RecordStatus.CONFLICT, replayed=False, decision=known.decision)
+        return RecordOutcome(
+            RecordStatus.CONFLICT,
+            replayed=False,
+            decision=known.decision,
+            recorded=RecordedOtherwise(known.total_minor, known.checkout_id),
+        )
     if command.request_id in batch.request_keys:
         raise RequestIdReused("The id recorded another ticket.", request_id=command.request_id)
     check_time(command.ticket, limits, now=now)

@@ -164,11 +164,14 @@ class TestPointsService:
         """The first content stays the ticket, the other is kept beside it, once."""
         till = stub(channels, CallerKind.TILL, "0330/07")
         first, other = ticket_request(1), ticket_request(1, sales=5000)
-        for request in (first, other, other):
-            await till.RecordTicket(request)
+        answers = [(await till.RecordTicket(each)).outcome for each in (first, other, other)]
 
         kept = await till.GetTicket(rpc.GetTicketRequest(key=first.ticket.key))
 
+        euros = f"{first.ticket.total_minor // 100}.{first.ticket.total_minor % 100:02} EUR"
+        told = f"Another content is recorded under this key: a ticket of no checkout, {euros}"
+        assert [answer.reasons[0].startswith(told) for answer in answers] == [False, True, True]
+        assert answers[1].reasons[1:] == answers[0].reasons == kept.outcome.reasons
         assert kept.ticket == first.ticket
         assert [conflict.ticket for conflict in kept.conflicts] == [other.ticket]
 
