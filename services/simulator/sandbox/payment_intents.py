@@ -19,6 +19,9 @@ _CONFIRMABLE: Final = ("requires_payment_method", "requires_confirmation", "requ
 _CANCELABLE: Final = (*_CONFIRMABLE, "requires_capture")
 _CANCELLATION_REASONS: Final = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 _CURRENCY_LETTERS: Final = 3
+_AMOUNT_MIN: Final = 50
+_AMOUNT_MAX: Final = 99_999_999
+"""Eight digits, in any currency: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts."""
 _IGNORED: Final = (
     *("automatic_payment_methods", "payment_method_options", "return_url", "use_stripe_sdk"),
     *("setup_future_usage", "statement_descriptor", "statement_descriptor_suffix"),
@@ -144,6 +147,7 @@ def _read_intent(turn: Execution) -> Document:
     currency = params.required("currency").lower()
     if len(currency) != _CURRENCY_LETTERS or not (currency.isascii() and currency.isalpha()):
         raise bad_parameter("currency", "Invalid currency.")
+    _check_amount(amount, currency=currency)
     customer = params.text("customer")
     if customer is not None:
         turn.find(customer, "customer", param="customer")
@@ -173,6 +177,16 @@ def _read_intent(turn: Execution) -> Document:
         "payment_method_types": read_types(params),
         "status": "requires_payment_method",
     }
+
+
+def _check_amount(amount: int, *, currency: str) -> None:
+    """Refuse what no card can pay; the least amount of euros and dollars stands for all currencies."""
+    if amount < _AMOUNT_MIN:
+        message = f"Amount must be at least 0.50 {currency}."
+        raise bad_parameter("amount", message, "amount_too_small")
+    if amount > _AMOUNT_MAX:
+        message = f"Amount must be no more than 999,999.99 {currency}."
+        raise bad_parameter("amount", message, "amount_too_large")
 
 
 def _read_absence(params: Params, *, confirms: bool) -> bool:

@@ -209,6 +209,9 @@ class StripeProvider:
             return await self._retried(call)
         if failure is Failure.ENDED:
             return await self._unless_found(call, _without_effect)
+        if failure is Failure.DECLINED:
+            # There is no card to say no: the amount itself is refused, as it was and will be for this leg.
+            return declined(cause, reference=call.provider_reference)
         return unknown(cause, reference=call.provider_reference)
 
     async def _settled(self, call: CardCall, intent: Intent) -> CallAnswer:

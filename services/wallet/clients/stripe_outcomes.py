@@ -14,6 +14,7 @@ from services.wallet.clients.stripe_http import NotConnected
 from services.wallet.clients.stripe_objects import Intent, Refunding
 
 _SERVER_ERROR: Final = 500
+_AMOUNTS_REFUSED: Final = frozenset({"amount_too_small", "amount_too_large"})
 _WORD: Final = re.compile(r"[a-z0-9_]{1,100}")
 
 
@@ -21,7 +22,7 @@ class Failure(Enum):
     """What a call that raised has come to."""
 
     DECLINED = "declined"
-    """The card said no; the provider keeps that."""
+    """The card said no, or no card can pay this amount; it stays so, however often one asks."""
     REFUSED = "refused"
     """The provider calls the request wrong; it did nothing."""
     NOT_SENT = "not_sent"
@@ -45,6 +46,8 @@ def failure_of(error: stripe.StripeError) -> Failure:
             return Failure.KEY_SPENT
         case stripe.RateLimitError() | stripe.AuthenticationError() | stripe.PermissionError():
             return Failure.NOT_SENT
+        case stripe.InvalidRequestError(code=str(code)) if code in _AMOUNTS_REFUSED:
+            return Failure.DECLINED
         case stripe.InvalidRequestError():
             return Failure.REFUSED
         case stripe.APIError(http_status=int(status)) if status >= _SERVER_ERROR:

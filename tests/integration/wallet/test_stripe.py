@@ -67,6 +67,24 @@ class TestAuthorize:
         assert await desk.intents(call) == []
 
     @pytest.mark.parametrize(
+        ("amount_minor", "code"), [(49, "amount_too_small"), (100_000_000, "amount_too_large")]
+    )
+    async def test_an_amount_that_no_card_can_pay_is_declined_on_every_rung(
+        self, desk: CardDesk, amount_minor: int, code: str
+    ) -> None:
+        """The shopper reads the provider's code; asking again and burning the key tell the same."""
+        call = replace(await desk.call("pm_card_visa"), amount_minor=amount_minor)
+
+        answers = [
+            await desk.provider.authorize(call),
+            await desk.provider.retry_authorization(call),
+            await desk.provider.burn_authorization(call),
+        ]
+
+        assert {answer.decline for answer in answers} == {Decline(code)}
+        assert await desk.intents(call) == []
+
+    @pytest.mark.parametrize(
         ("fault", "first", "last"),
         [
             ("hang", LegPhase.OUTCOME_UNKNOWN, LegPhase.DONE),

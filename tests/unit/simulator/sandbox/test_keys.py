@@ -69,13 +69,13 @@ class TestKeys:
         assert (refused.status, refused.error["type"]) == (400, "idempotency_error")
 
     @pytest.mark.parametrize(
-        "form", ["amount=x&currency=eur", "amount=5&currency=eur&customer=cus_no"]
+        "form", ["amount=x&currency=eur", "amount=500&currency=eur&customer=cus_no"]
     )
     def test_do_not_keep_what_was_never_begun(self, caller: Caller, form: str) -> None:
         """After a validation failure the key is as good as new."""
         assert caller.post(INTENTS, form, key="k").status == 400
 
-        assert caller.post(INTENTS, "amount=5&currency=eur", key="k").status == 200
+        assert caller.post(INTENTS, "amount=500&currency=eur", key="k").status == 200
 
     def test_of_reads_mean_nothing(self, caller: Caller) -> None:
         """Only what changes something has a key."""
@@ -154,7 +154,7 @@ class TestFaultsBeforeTheWork:
         held_back = caller.post(INTENTS, form, key="k")
 
         meanwhile = caller.post(INTENTS, form, key="k")
-        burn = caller.post(INTENTS, "amount=1&currency=eur", key="k")
+        burn = caller.post(INTENTS, "amount=100&currency=eur", key="k")
         done = caller.later(INTENTS, form, key="k")
         afterwards = caller.post(INTENTS, form, key="k")
 

@@ -28,11 +28,11 @@ class TestAuthorize:
 
     def test_takes_the_amount_when_nothing_else_is_said(self, caller: Caller) -> None:
         """Automatic capture is the default."""
-        form = "amount=5&currency=EUR&confirm=true&payment_method=pm_card_visa"
+        form = "amount=500&currency=EUR&confirm=true&payment_method=pm_card_visa"
 
         intent = caller.post("/payment_intents", form)
 
-        assert (intent["status"], intent["amount_received"]) == ("succeeded", 5)
+        assert (intent["status"], intent["amount_received"]) == ("succeeded", 500)
 
     def test_a_decline_is_an_error_that_persists(self, caller: Caller) -> None:
         """402 with the bank's code; the payment is there and waits for another method."""
@@ -58,7 +58,7 @@ class TestAuthorize:
     @pytest.mark.parametrize("said", ["error_on_requires_action=true", "off_session=true"])
     def test_declines_what_would_need_the_shopper(self, caller: Caller, said: str) -> None:
         """Nobody is there to authenticate: declined rather than left open."""
-        form = f"amount=1&currency=eur&confirm=true&payment_method=pm_card_authenticationRequired&{said}"
+        form = f"amount=100&currency=eur&confirm=true&payment_method=pm_card_authenticationRequired&{said}"
 
         refused = caller.post("/payment_intents", form)
 
@@ -66,9 +66,28 @@ class TestAuthorize:
 
     def test_waits_for_the_shopper_otherwise(self, caller: Caller) -> None:
         """A shopper who is there is asked."""
-        form = "amount=1&currency=eur&confirm=true&payment_method=pm_card_authenticationRequired"
+        form = "amount=100&currency=eur&confirm=true&payment_method=pm_card_authenticationRequired"
 
         assert caller.post("/payment_intents", form)["status"] == "requires_action"
+
+    @pytest.mark.parametrize(
+        ("amount", "code"), [(49, "amount_too_small"), (100_000_000, "amount_too_large")]
+    )
+    def test_refuses_what_no_card_can_pay(self, caller: Caller, amount: int, code: str) -> None:
+        """Below 0.50 and above 999,999.99 nothing is made, whether it is to be confirmed or not."""
+        for more in ("", "&confirm=true&payment_method=pm_card_visa"):
+            refused = caller.post("/payment_intents", f"amount={amount}&currency=eur{more}")
+
+            assert (refused.status, refused.error["type"]) == (400, "invalid_request_error")
+            assert (refused.error["code"], refused.error["param"]) == (code, "amount")
+        assert caller.get("/payment_intents")["data"] == []
+
+    @pytest.mark.parametrize("amount", [50, 99_999_999])
+    def test_takes_what_a_card_can_just_pay(self, caller: Caller, amount: int) -> None:
+        """The bounds themselves are paid."""
+        form = f"amount={amount}&currency=eur&confirm=true&payment_method=pm_card_visa"
+
+        assert caller.post("/payment_intents", form)["amount_received"] == amount
 
     @pytest.mark.parametrize(
         ("form", "param"),
@@ -77,14 +96,14 @@ class TestAuthorize:
             ("amount=0&currency=eur", "amount"),
             ("amount=-5&currency=eur", "amount"),
             ("amount=1.5&currency=eur", "amount"),
-            ("amount=5", "currency"),
-            ("amount=5&currency=euro", "currency"),
-            ("amount=5&currency=eur&customer=cus_none", "customer"),
-            ("amount=5&currency=eur&payment_method=pm_none", "payment_method"),
-            ("amount=5&currency=eur&off_session=true", "off_session"),
-            ("amount=5&currency=eur&confirm=true", "payment_method"),
-            ("amount=5&currency=eur&capture_method=sometimes", "capture_method"),
-            ("amount=5&currency=eur&colour=red", "colour"),
+            ("amount=500", "currency"),
+            ("amount=500&currency=euro", "currency"),
+            ("amount=500&currency=eur&customer=cus_none", "customer"),
+            ("amount=500&currency=eur&payment_method=pm_none", "payment_method"),
+            ("amount=500&currency=eur&off_session=true", "off_session"),
+            ("amount=500&currency=eur&confirm=true", "payment_method"),
+            ("amount=500&currency=eur&capture_method=sometimes", "capture_method"),
+            ("amount=500&currency=eur&colour=red", "colour"),
         ],
     )
     def test_refuses_what_does_not_fit(self, caller: Caller, form: str, param: str) -> None:
@@ -169,7 +188,7 @@ class TestCancel:
 
     def test_of_a_payment_without_a_card_is_allowed(self, caller: Caller) -> None:
         """An intent that was only announced can be given up."""
-        intent = caller.post("/payment_intents", "amount=5&currency=eur")["id"]
+        intent = caller.post("/payment_intents", "amount=500&currency=eur")["id"]
 
         assert caller.post(f"/payment_intents/{intent}/cancel")["status"] == "canceled"
 

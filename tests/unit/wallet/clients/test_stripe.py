@@ -101,6 +101,17 @@ class TestAuthorize:
         assert answer.decline == Decline("card_declined", "insufficient_funds")
         assert (answer.phase, answer.provider_reference) == (LegPhase.DECLINED, "pi_1")
 
+    @pytest.mark.parametrize("code", ["amount_too_small", "amount_too_large"])
+    async def test_an_amount_that_no_card_can_pay_is_a_decline(self, code: str) -> None:
+        """It stays refused, so the shopper reads why, and nothing of the payment was made."""
+        refusal = failed(400, type="invalid_request_error", code=code, param="amount")
+        provider, _ = adapter({CREATE: [refusal]})
+
+        answer = await provider.authorize(CALL)
+
+        assert (answer.phase, answer.decline) == (LegPhase.DECLINED, Decline(code))
+        assert not answer.provider_reference
+
     @pytest.mark.parametrize(
         "reply",
         [
