@@ -1,8 +1,8 @@
-"""What a request may hold: the rules of its proto, and no control character or card number in any text.
+"""What a request may hold: the rules of its proto, instants that exist, no control character or card number in a text.
 
 The rules are protovalidate's, written at the fields. The text guard looks at every text field
 except ids in UUID form and fields marked ``cagnotte.common.v1.own_format`` (an article's GTIN,
-a loyalty card's number), whose format is their own check.
+a loyalty card's number), whose format is their own check; and at every timestamp.
 """
 
 from dataclasses import dataclass, field
@@ -11,15 +11,19 @@ from typing import Any, Final, NamedTuple
 import protovalidate
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from buf.validate import validate_pb2
 from cagnotte.common.v1 import text_pb2
 from services.common.kernel.errors import InvalidArgument
 from services.common.kernel.pan import DIGITS_MIN, looks_like_pan
 from services.common.kernel.text import holds_control
+from services.common.runtime.timestamps import TIMESTAMP_FAULT, is_instant
 
 _validator: Final = protovalidate.Validator()
 """Shared by all, since it caches what it compiles from each message's rules; it has no other state."""
+
+_TIMESTAMP: Final = Timestamp.DESCRIPTOR.full_name
 
 
 class FieldInvalid(InvalidArgument):
@@ -35,18 +39,19 @@ class PanRefused(InvalidArgument):
 
 
 class TextFault(NamedTuple):
-    """Where a text is at fault: it holds a card number, or else a control character."""
+    """Where a text or a timestamp is at fault: a text may hold a card number."""
 
     path: str
     is_pan: bool
+    description: str = "holds a control character"
 
 
 def check_request(request: Message, guard: "TextGuard") -> None:
-    """Check the proto's rules, then the texts.
+    """Check the proto's rules, then the texts and timestamps.
 
     Raises:
         FieldInvalid: with every violated rule, or with the first text that holds a control
-            character.
+            character or timestamp that is no instant.
         PanRefused: with the first text at fault.
     """
     violations = find_violations(request)
@@ -58,7 +63,7 @@ def check_request(request: Message, guard: "TextGuard") -> None:
             field=fault.path,
         )
     if fault is not None:
-        violations = [(fault.path, "holds a control character")]
+        violations = [(fault.path, fault.description)]
     if violations:
         raise FieldInvalid(
             f"{violations[0][0]}: {violations[0][1]}",
@@ -77,9 +82,10 @@ def find_violations(message: Message) -> list[tuple[str, str]]:
 
 @dataclass(slots=True)
 class _Texts:
-    """Where a message type has text: compiled once, so that a call only reads fields."""
+    """Where a message type has texts and timestamps: compiled once, so that a call only reads fields."""
 
     singular: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     maps: list[str] = field(default_factory=list)
     message: list[tuple[str, "_Texts"]] = field(default_factory=list)
@@ -88,14 +94,14 @@ class _Texts:
 
 
 class TextGuard:
-    """Finds card numbers and control characters in the texts of one type of message."""
+    """Finds card numbers and control characters in the texts, and timestamps that are no instants, of one type."""
 
     def __init__(self, descriptor: Descriptor) -> None:
-        """Compile where the type has text."""
+        """Compile where the type has texts and timestamps."""
         self._texts = _compile(descriptor, {})
 
     def find(self, message: Message) -> TextFault | None:
-        """Give the first text at fault, or None."""
+        """Give the first text or timestamp at fault, or None."""
         return _find(message, self._texts)
 
 
@@ -106,16 +112,19 @@ def _find(message: Message, texts: _Texts) -> TextFault | None:
             return TextFault(name, is_pan=True)
         if not value.isprintable() and holds_control(value):  # Nearly every text is printable.
             return TextFault(name, is_pan=False)
+    for name in texts.times:
+        if not is_instant(getattr(message, name)):  # One that is absent reads as 1970.
+            return TextFault(name, is_pan=False, description=TIMESTAMP_FAULT)
     for name, inner in texts.messages:
         for index, item in enumerate(getattr(message, name)):
             found = _find(item, inner)
             if found is not None:
-                return TextFault(f"{name}[{index}].{found.path}", found.is_pan)
+                return found._replace(path=f"{name}[{index}].{found.path}")
     for name, inner in texts.message:
         if message.HasField(name):
             found = _find(getattr(message, name), inner)
             if found is not None:
-                return TextFault(f"{name}.{found.path}", found.is_pan)
+                return found._replace(path=f"{name}.{found.path}")
     if texts.repeated or texts.maps or texts.message_maps:
         return _find_in_collections(message, texts)
     return None
@@ -175,9 +184,12 @@ def _compile_message(item: FieldDescriptor, texts: _Texts, known: dict[str, _Tex
         else:
             texts.maps.append(item.name)
         return
+    if inner_type.full_name == _TIMESTAMP and not item.is_repeated:
+        texts.times.append(item.name)
+        return
     under_way = inner_type.full_name in known
     inner = _compile(inner_type, known)
-    if under_way or inner != _Texts():  # What has no text is never visited.
+    if under_way or inner != _Texts():  # What has neither is never visited.
         (texts.messages if item.is_repeated else texts.message).append((item.name, inner))
 
 

@@ -1,13 +1,14 @@
 """Requests -> commands. What the protos' rules cannot say is checked here; nothing invalid gets further."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2
+from services.common.runtime.timestamps import TIMESTAMP_FAULT, decode_time, is_instant
 from services.ledger.domain.expiry import OWN_ID_VERSION
 from services.ledger.domain.expiry import PURPOSE as EXPIRY_PURPOSE
 from services.ledger.domain.journal import hash_command
@@ -33,7 +34,7 @@ TIME_MAX: Final = datetime(2200, 1, 1, tzinfo=UTC)
 RESERVED_PURPOSES: Final = EVENT_PURPOSES | {EXPIRY_PURPOSE}
 """Purposes that no caller may use: what stands under them was booked from an event or by the sweep."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NANOS_PER_SECOND: Final = 1_000_000_000
 _VERSION_SHIFT: Final = 76
 _CREDIT: Final = ledger_pb2.SIDE_CREDIT
 _BASES: Final = (Basis.COMMON, *Basis)
@@ -171,22 +172,11 @@ def _target(kind: Kind, action: Any) -> UUID | None:
 
 
 def _time(message: Timestamp, path: str) -> datetime:
-    try:
-        time = parse_time(message)
-    except OverflowError:
-        time = TIME_MAX
-    if not TIME_MIN <= time < TIME_MAX:
+    if not 0 <= message.nanos < _NANOS_PER_SECOND:
+        raise _invalid(path, TIMESTAMP_FAULT)
+    if not is_instant(message) or not TIME_MIN <= (time := decode_time(message)) < TIME_MAX:
         raise _invalid(path, "must lie between the years 2000 and 2199")
     return time
-
-
-def parse_time(message: Timestamp) -> datetime:
-    """Parse a time; what is finer than a microsecond is cut off.
-
-    Raises:
-        OverflowError: beyond the year 9999 or before the year 1.
-    """
-    return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
 
 
 def parse_as_of(message: Timestamp, *, path: str) -> datetime:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from cagnotte.common.v1 import event_pb2, money_pb2
 from cagnotte.points.v1 import events_pb2, points_pb2
-from services.ledger.codec.commands import parse_time
+from services.common.runtime.timestamps import decode_time
 from services.ledger.codec.event_parts import (
     Readers,
     read_event,
@@ -47,7 +47,7 @@ def _read_ticket(message: events_pb2.TicketRecorded) -> BookableEvent:
     metadata = message.metadata
     return TicketRecorded(
         event_id=UUID(metadata.event_id),
-        occur_time=parse_time(metadata.occur_time),
+        occur_time=decode_time(metadata.occur_time),
         ticket=ticket_text(message.key),
         store_id=message.key.store_id,
         is_training=message.key.kind == points_pb2.TICKET_KIND_TRAINING,
@@ -74,7 +74,7 @@ def _moved(
 ) -> ValueMoved:
     return ValueMoved(
         event_id=UUID(metadata.event_id),
-        occur_time=parse_time(metadata.occur_time),
+        occur_time=decode_time(metadata.occur_time),
         purpose=purpose,
         reference=reference,
         member_id=UUID(member_id),
@@ -117,7 +117,7 @@ def _read_reversed(message: events_pb2.ValueReversed) -> BookableEvent | None:
         return None
     return ValueReversed(
         event_id=UUID(message.metadata.event_id),
-        occur_time=parse_time(message.metadata.occur_time),
+        occur_time=decode_time(message.metadata.occur_time),
         reference=ticket_text(message.key),
         member_id=UUID(message.member_id),
         restored=tuple((_currency(lot.currency), lot.quantity) for lot in message.restored),

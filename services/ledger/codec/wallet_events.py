@@ -7,7 +7,7 @@ from uuid import UUID
 from cagnotte.points.v1 import events_pb2 as points_events
 from cagnotte.points.v1 import points_pb2
 from cagnotte.wallet.v1 import events_pb2
-from services.ledger.codec.commands import parse_time
+from services.common.runtime.timestamps import decode_time
 from services.ledger.codec.event_parts import (
     Readers,
     read_event,
@@ -44,7 +44,7 @@ def _read_settled(message: events_pb2.CheckoutSettled) -> BookableEvent:
     ticket = message.ticket
     return CheckoutSettled(
         event_id=UUID(message.metadata.event_id),
-        occur_time=parse_time(message.metadata.occur_time),
+        occur_time=decode_time(message.metadata.occur_time),
         checkout_id=UUID(message.checkout_id),
         purchase=_purchase(
             message.customer_id,
@@ -60,7 +60,7 @@ def _read_settled(message: events_pb2.CheckoutSettled) -> BookableEvent:
 def _read_refunded(message: events_pb2.CheckoutRefunded) -> BookableEvent:
     return CheckoutRefunded(
         event_id=UUID(message.metadata.event_id),
-        occur_time=parse_time(message.metadata.occur_time),
+        occur_time=decode_time(message.metadata.occur_time),
         purchase=_purchase(
             message.customer_id,
             message.ticket_key,
@@ -74,7 +74,7 @@ def _read_refunded(message: events_pb2.CheckoutRefunded) -> BookableEvent:
 def _read_top_up(message: events_pb2.TopUpSettled) -> BookableEvent:
     return TopUpSettled(
         event_id=UUID(message.metadata.event_id),
-        occur_time=parse_time(message.metadata.occur_time),
+        occur_time=decode_time(message.metadata.occur_time),
         top_up_id=UUID(message.top_up_id),
         customer_id=UUID(message.customer_id),
         amount_minor=message.amount_minor,

@@ -1,45 +1,5 @@
-"""Instants: protobuf timestamps and aware datetimes, to the microsecond."""
+"""Instants, as every service reads and writes them; kept ones are checked like new ones."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from services.common.runtime.timestamps import parse_time, render_time
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from services.common.kernel.chain import epoch_micros
-from services.common.kernel.errors import InvalidArgument
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECONDS_MIN: Final = 0
-_SECONDS_MAX: Final = 253_370_764_800
-"""1970 to 9999: what Python, PostgreSQL and people can all read."""
-_NANOS_PER_MICRO: Final = 1_000
-_MICROS_PER_SECOND: Final = 1_000_000
-_NANOS_PER_SECOND: Final = 1_000_000_000
-
-
-class TimestampInvalid(InvalidArgument):
-    """A timestamp lies outside the years 1970 to 9998."""
-
-    reason = "FIELD_INVALID"
-
-
-def parse_time(message: Timestamp, field: str) -> datetime:
-    """Give the instant of a timestamp; what is below a microsecond is cut off.
-
-    Raises:
-        TimestampInvalid: no such instant.
-    """
-    in_range = _SECONDS_MIN <= message.seconds < _SECONDS_MAX
-    if not in_range or not 0 <= message.nanos < _NANOS_PER_SECOND:
-        raise TimestampInvalid(
-            "A timestamp is out of range.", violations=[(field, "is not a valid instant")]
-        )
-    return _EPOCH + timedelta(
-        seconds=message.seconds, microseconds=message.nanos // _NANOS_PER_MICRO
-    )
-
-
-def render_time(instant: datetime) -> Timestamp:
-    """Give the timestamp of an instant."""
-    seconds, micros = divmod(epoch_micros(instant), _MICROS_PER_SECOND)
-    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
+__all__ = ["parse_time", "render_time"]

@@ -3,6 +3,7 @@
 from datetime import date
 
 from cagnotte.points.v1 import points_pb2 as pb
+from services.common.runtime.timestamps import parse_time as parse_new_time
 from services.wallet.codec.time import parse_time
 from services.wallet.domain.basket import (
     Basket,
@@ -23,7 +24,9 @@ def parse_new_basket(message: pb.Ticket) -> Basket:
 
     Raises:
         TicketNotPayable: the calendar has no such day, or the basket cannot be paid.
+        TimestampInvalid: there is no such instant.
     """
+    parse_new_time(message.occur_time, "ticket.occur_time")
     try:
         date.fromisoformat(message.key.business_date)
     except ValueError:

@@ -94,6 +94,22 @@ class TestParse:
         with pytest.raises(InvalidCommand):
             parse_command(message, path="transaction")
 
+    @pytest.mark.parametrize("nanos", [-5, 1_000_000_000, 1_000_000_007])
+    def test_nanos_that_are_no_part_of_a_second(self, nanos: int) -> None:
+        """They name no instant, in a transaction's time and in a hold's end alike."""
+        time = Timestamp(seconds=1488358800, nanos=nanos)
+        message = post(leg("a", -5), leg("b", 5))
+        message.effective_time.CopyFrom(time)
+        hold = ledger_pb2.TransactionCommand(
+            transaction_id=str(new_uuid7()),
+            hold=ledger_pb2.Hold(legs=[leg("a", -5), leg("b", 5)], expire_time=time),
+        )
+
+        for command, path in ((message, "x.effective_time"), (hold, "x.hold.expire_time")):
+            with pytest.raises(InvalidCommand) as refusal:
+                parse_command(command, path="x")
+            assert refusal.value.violations == ((path, "is not a valid instant"),)
+
     def test_microseconds(self) -> None:
         """Times are exact to the microsecond; what is finer is cut off."""
         message = post(leg("a", -5), leg("b", 5))

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.points.v1 import points_pb2 as pb
 from cagnotte.points.v1 import points_service_pb2 as rpc
+from services.common.runtime.timestamps import TimestampInvalid
 from services.common.runtime.validation import PanRefused, TextGuard, check_request
 from services.points.codec.ticket import parse_content, parse_record_ticket, render_key
 from services.points.domain.ticket import TicketInvalid
@@ -130,3 +131,17 @@ class TestParseRecordTicket:
         assert accepts(request)
         with pytest.raises(TicketInvalid):
             parse_record_ticket(request, event_id=UUID(int=1), trace_parent="")
+
+    @pytest.mark.parametrize(
+        ("seconds", "nanos"),
+        [(1_483_617_600, 1_000_000_007), (1_483_617_600, -5), (10**15, 0), (-(10**15), 0)],
+    )
+    def test_refuses_a_time_that_is_none(self, seconds: int, nanos: int) -> None:
+        """Tickets of a till's queue are checked one by one, this one too."""
+        request = changed()
+        request.ticket.occur_time.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
+
+        with pytest.raises(TimestampInvalid) as refusal:
+            parse_record_ticket(request, event_id=UUID(int=1), trace_parent="")
+
+        assert [field for field, _ in refusal.value.violations] == ["ticket.occur_time"]

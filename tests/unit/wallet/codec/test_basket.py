@@ -1,8 +1,12 @@
 """Baskets from tickets: kept byte by byte, and refused where no checkout can pay them."""
 
+from datetime import UTC, datetime
+
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.points.v1 import points_pb2
+from services.common.runtime.timestamps import TimestampInvalid
 from services.wallet.codec.basket import parse_basket, parse_key, parse_new_basket, render_key
 from services.wallet.domain.basket import TicketNotPayable
 from tests.unit.wallet.codec.facts import BASKET, KEY, TICKET
@@ -35,6 +39,29 @@ class TestBasket:
 
         with pytest.raises(TicketNotPayable):
             parse_new_basket(ticket)
+
+    @pytest.mark.parametrize(
+        ("seconds", "nanos"),
+        [(1_483_617_600, 1_000_000_007), (1_483_617_600, -5), (10**15, 0), (-(10**15), 0)],
+    )
+    def test_a_time_that_is_none_is_refused(self, seconds: int, nanos: int) -> None:
+        """Points would refuse the ticket after the shopper has paid it."""
+        ticket = points_pb2.Ticket()
+        ticket.CopyFrom(TICKET)
+        ticket.occur_time.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
+
+        with pytest.raises(TimestampInvalid) as refused:
+            parse_new_basket(ticket)
+
+        assert {field for field, _ in refused.value.violations} == {"ticket.occur_time"}
+
+    def test_a_ticket_that_was_kept_is_read_whatever_its_nanos(self) -> None:
+        """What was opened once can be folded for ever."""
+        ticket = points_pb2.Ticket()
+        ticket.CopyFrom(TICKET)
+        ticket.occur_time.CopyFrom(Timestamp(seconds=1_483_617_600, nanos=1_000_000_007))
+
+        assert parse_basket(ticket).occur_time == datetime(2017, 1, 5, 12, 0, 1, tzinfo=UTC)
 
     def test_another_means_of_payment_is_refused(self) -> None:
         """A ticket that is partly paid in cash is not a phone's."""
