@@ -30,6 +30,7 @@ from services.wallet.usecases.watch_checkout import watch_checkout
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
+_NOTHING: Final = "00000000-0000-0000-0000-000000000000"
 _OUTSIDERS: Final = frozenset({CallerKind.SHOPPER, CallerKind.TILL})
 
 
@@ -47,13 +48,14 @@ class CheckoutServicer(checkout_service_pb2_grpc.CheckoutServiceServicer):
         self, request: pb.OpenCheckoutRequest, context: Context
     ) -> pb.OpenCheckoutResponse:
         """Open a checkout for a basket."""
-        if not request.ticket.checkout_id:
+        checkout_id = UUID(request.ticket.checkout_id or _NOTHING)
+        if not checkout_id.int:
             raise TicketNotPayable(
                 "The ticket names no checkout.",
                 violations=[("ticket.checkout_id", "is what the till calls the checkout")],
             )
         basket = parse_new_basket(request.ticket)
-        payment = await self._checkouts.open(UUID(request.ticket.checkout_id), basket)
+        payment = await self._checkouts.open(checkout_id, basket)
         return pb.OpenCheckoutResponse(checkout=_render(payment))
 
     async def ClaimCheckout(

@@ -17,6 +17,9 @@ AGE_MAX: Final = timedelta(days=2)
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 """How far the clock of a till may be ahead."""
 
+DUE_MINOR_MAX: Final = 99_999_999
+"""What a checkout can be worth: no card pays more (Stripe: eight digits), and neither does anything else at a till."""
+
 BUSINESS_DATE_TOLERANCE: Final = timedelta(days=1)
 """How far a store's business day may be from the calendar day of a basket's time, as in points."""
 
@@ -91,7 +94,8 @@ def check_basket(
     Whatever points refuses in the ticket that the till sends later is refused here before anybody pays.
 
     Raises:
-        TicketNotPayable: no sale, a line twice, a wrong GTIN, sums that disagree, other tenders, or nothing due.
+        TicketNotPayable: no sale, a line twice, a wrong GTIN, sums that disagree, other tenders, nothing due,
+            or too much.
     """
     faults = [*_line_faults(basket), *_gtin_faults(gtins), *_tender_faults(basket, tenders)]
     if faults:
@@ -159,4 +163,6 @@ def _tender_faults(
         faults.append(("ticket.tenders", f"CHECKOUT is {checkout}, but {basket.due_minor} is due"))
     if basket.due_minor <= 0:
         faults.append(("ticket.total_minor", "leaves nothing to pay"))
+    if basket.due_minor > DUE_MINOR_MAX:
+        faults.append(("ticket.total_minor", f"leaves more than {DUE_MINOR_MAX} to pay"))
     return faults

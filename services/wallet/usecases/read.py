@@ -6,6 +6,7 @@ What is somebody else's does not exist for a shopper: an id that leaked tells no
 from uuid import UUID
 
 from services.common.kernel.errors import NotFound
+from services.common.runtime.access import CallerNotAllowed
 from services.common.runtime.config import CallerKind
 from services.common.runtime.database import Database
 from services.common.runtime.identity import Caller
@@ -103,10 +104,10 @@ def shopper_id(caller: Caller) -> UUID:
     """Give the customer id of a calling shopper.
 
     Raises:
-        CheckoutNotFound: the token's subject is no customer id, so that nothing can be the caller's.
+        CallerNotAllowed: the token's subject is no customer id, so that nothing can be the caller's.
     """
     assert caller.kind is CallerKind.SHOPPER, "the door lets shoppers in only"
     try:
         return UUID(caller.subject)
     except ValueError:
-        raise CheckoutNotFound("The caller is no customer.") from None
+        raise CallerNotAllowed("The token's subject is no customer id (a UUID).") from None

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
@@ -16,7 +17,9 @@ from cagnotte.wallet.v1 import (
     wallet_pb2,
     wallet_service_pb2,
 )
+from cagnotte.wallet.v1.payment_method_service_pb2_grpc import PaymentMethodServiceStub
 from services.common.kernel.ids import new_uuid7
+from services.common.runtime.config import CallerKind
 from services.common.runtime.grpc_client import parse_error
 from tests.integration.wallet.process import Town, pay_request
 from tests.integration.wallet.world import (
@@ -221,6 +224,36 @@ class TestRefusals:
 
         assert [_reason(answer) for answer in answers] == ["CHECKOUT_NOT_FOUND"] * len(calls)
         assert parse_error(claimed.value).reason == "CHECKOUT_CLAIMED"
+
+    async def test_a_shopper_without_a_customer_id_is_told_so(self, town: Town) -> None:
+        """A token whose subject is no UUID opens nothing, and is not answered with a missing checkout."""
+        async with (
+            town.running(),
+            town.calling(CallerKind.SHOPPER, "somebody@example.com") as channel,
+        ):
+            phone = PaymentMethodServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await phone.ListPaymentMethods(
+                    payment_method_service_pb2.ListPaymentMethodsRequest()
+                )
+
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert parse_error(refused.value).reason == "CALLER_NOT_ALLOWED"
+
+    async def test_the_nil_id_names_nothing(self, town: Town) -> None:
+        """Ids tell commands apart, so nobody's can be all zeros."""
+        nil = str(UUID(int=0))
+        async with town.running(), town.till() as till, town.phone() as phone:
+            basket = ticket_of(town)
+            basket.ticket.checkout_id = nil
+            top_up = prepaid_service_pb2.TopUpRequest(request_id=nil, amount_minor=2_500)
+            answers = await asyncio.gather(
+                till.checkouts.OpenCheckout(basket),
+                phone.prepaid.TopUp(top_up),
+                return_exceptions=True,
+            )
+
+        assert [_reason(answer) for answer in answers] == ["TICKET_NOT_PAYABLE", "FIELD_INVALID"]
 
     async def test_a_card_number_in_a_basket_is_refused(self, town: Town) -> None:
         """Nothing that looks like a PAN gets in, not even as a brand."""

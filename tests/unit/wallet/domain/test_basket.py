@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.wallet.domain.basket import (
+    DUE_MINOR_MAX,
     Basket,
     TicketKind,
     TicketNotPayable,
@@ -84,6 +85,12 @@ class TestCheckBasket:
         """There is nothing to pay by phone."""
         nothing = a_basket(0, coupon_minor=50)
         assert faults(nothing, [(TicketTender.SUPPLIER_COUPON, 50)]) == {"ticket.total_minor"}
+
+    def test_refuses_what_no_card_could_pay(self) -> None:
+        """The most that a card pays is the most that a checkout can be worth."""
+        check_basket(a_basket(DUE_MINOR_MAX), [(TicketTender.CHECKOUT, DUE_MINOR_MAX)], gtins=[])
+        above = DUE_MINOR_MAX + 1
+        assert faults(a_basket(above), [(TicketTender.CHECKOUT, above)]) == {"ticket.total_minor"}
 
 
 class TestCheckTime:

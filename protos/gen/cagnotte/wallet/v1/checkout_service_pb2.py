@@ -28,7 +28,7 @@ from cagnotte.points.v1 import points_pb2 as cagnotte_dot_points_dot_v1_dot_poin
 from cagnotte.wallet.v1 import wallet_pb2 as cagnotte_dot_wallet_dot_v1_dot_wallet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)cagnotte/wallet/v1/checkout_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63\x61gnotte/common/v1/access.proto\x1a\x1f\x63\x61gnotte/points/v1/points.proto\x1a\x1f\x63\x61gnotte/wallet/v1/wallet.proto\"I\n\x13OpenCheckoutRequest\x12\x32\n\x06ticket\x18\x01 \x01(\x0b\x32\x1a.cagnotte.points.v1.TicketB\x06\xbaH\x03\xc8\x01\x01\"F\n\x14OpenCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"5\n\x14\x43laimCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"G\n\x15\x43laimCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"r\n\x13QuoteTendersRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12<\n\x07tenders\x18\x02 \x03(\x0b\x32!.cagnotte.wallet.v1.TenderRequestB\x08\xbaH\x05\x92\x01\x02\x10\x03\"\xa8\x01\n\x14QuoteTendersResponse\x12\x11\n\tdue_minor\x18\x01 \x01(\x03\x12\x32\n\x07tenders\x18\x02 \x03(\x0b\x32!.cagnotte.wallet.v1.PlannedTender\x12\x15\n\rmissing_minor\x18\x03 \x01(\x03\x12\x32\n\x0bline_shares\x18\x04 \x03(\x0b\x32\x1d.cagnotte.wallet.v1.LineShare\"\x91\x01\n\x12PayCheckoutRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12>\n\x07tenders\x18\x03 \x03(\x0b\x32!.cagnotte.wallet.v1.TenderRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x03\"E\n\x13PayCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"6\n\x15\x43\x61ncelCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"H\n\x16\x43\x61ncelCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"T\n\x15RefundCheckoutRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"H\n\x16RefundCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"3\n\x12GetCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x13GetCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"U\n\x14WatchCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\rafter_version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"G\n\x15WatchCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout2\x92\x07\n\x0f\x43heckoutService\x12j\n\x0cOpenCheckout\x12\'.cagnotte.wallet.v1.OpenCheckoutRequest\x1a(.cagnotte.wallet.v1.OpenCheckoutResponse\"\x07\xa2\xbb\x18\x03\n\x01\x02\x12o\n\rClaimCheckout\x12(.cagnotte.wallet.v1.ClaimCheckoutRequest\x1a).cagnotte.wallet.v1.ClaimCheckoutResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12l\n\x0cQuoteTenders\x12\'.cagnotte.wallet.v1.QuoteTendersRequest\x1a(.cagnotte.wallet.v1.QuoteTendersResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12i\n\x0bPayCheckout\x12&.cagnotte.wallet.v1.PayCheckoutRequest\x1a\'.cagnotte.wallet.v1.PayCheckoutResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12s\n\x0e\x43\x61ncelCheckout\x12).cagnotte.wallet.v1.CancelCheckoutRequest\x1a*.cagnotte.wallet.v1.CancelCheckoutResponse\"\n\xa2\xbb\x18\x06\n\x02\x02\x01\x10\x01\x12q\n\x0eRefundCheckout\x12).cagnotte.wallet.v1.RefundCheckoutRequest\x1a*.cagnotte.wallet.v1.RefundCheckoutResponse\"\x08\xa2\xbb\x18\x04\n\x02\x02\x05\x12m\n\x0bGetCheckout\x12&.cagnotte.wallet.v1.GetCheckoutRequest\x1a\'.cagnotte.wallet.v1.GetCheckoutResponse\"\r\xa2\xbb\x18\t\n\x05\x02\x01\x03\x04\x05\x10\x01\x12r\n\rWatchCheckout\x12(.cagnotte.wallet.v1.WatchCheckoutRequest\x1a).cagnotte.wallet.v1.WatchCheckoutResponse\"\n\xa2\xbb\x18\x06\n\x02\x02\x01\x10\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)cagnotte/wallet/v1/checkout_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63\x61gnotte/common/v1/access.proto\x1a\x1f\x63\x61gnotte/points/v1/points.proto\x1a\x1f\x63\x61gnotte/wallet/v1/wallet.proto\"I\n\x13OpenCheckoutRequest\x12\x32\n\x06ticket\x18\x01 \x01(\x0b\x32\x1a.cagnotte.points.v1.TicketB\x06\xbaH\x03\xc8\x01\x01\"F\n\x14OpenCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"5\n\x14\x43laimCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"G\n\x15\x43laimCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"r\n\x13QuoteTendersRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12<\n\x07tenders\x18\x02 \x03(\x0b\x32!.cagnotte.wallet.v1.TenderRequestB\x08\xbaH\x05\x92\x01\x02\x10\x03\"\xa8\x01\n\x14QuoteTendersResponse\x12\x11\n\tdue_minor\x18\x01 \x01(\x03\x12\x32\n\x07tenders\x18\x02 \x03(\x0b\x32!.cagnotte.wallet.v1.PlannedTender\x12\x15\n\rmissing_minor\x18\x03 \x01(\x03\x12\x32\n\x0bline_shares\x18\x04 \x03(\x0b\x32\x1d.cagnotte.wallet.v1.LineShare\"\xb7\x01\n\x12PayCheckoutRequest\x12\x42\n\nrequest_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12>\n\x07tenders\x18\x03 \x03(\x0b\x32!.cagnotte.wallet.v1.TenderRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x03\"E\n\x13PayCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"6\n\x15\x43\x61ncelCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"H\n\x16\x43\x61ncelCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"z\n\x15RefundCheckoutRequest\x12\x42\n\nrequest_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01\x12\x1d\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"H\n\x16RefundCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"3\n\x12GetCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x13GetCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout\"U\n\x14WatchCheckoutRequest\x12\x1d\n\x0b\x63heckout_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\rafter_version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"G\n\x15WatchCheckoutResponse\x12.\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1c.cagnotte.wallet.v1.Checkout2\x92\x07\n\x0f\x43heckoutService\x12j\n\x0cOpenCheckout\x12\'.cagnotte.wallet.v1.OpenCheckoutRequest\x1a(.cagnotte.wallet.v1.OpenCheckoutResponse\"\x07\xa2\xbb\x18\x03\n\x01\x02\x12o\n\rClaimCheckout\x12(.cagnotte.wallet.v1.ClaimCheckoutRequest\x1a).cagnotte.wallet.v1.ClaimCheckoutResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12l\n\x0cQuoteTenders\x12\'.cagnotte.wallet.v1.QuoteTendersRequest\x1a(.cagnotte.wallet.v1.QuoteTendersResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12i\n\x0bPayCheckout\x12&.cagnotte.wallet.v1.PayCheckoutRequest\x1a\'.cagnotte.wallet.v1.PayCheckoutResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12s\n\x0e\x43\x61ncelCheckout\x12).cagnotte.wallet.v1.CancelCheckoutRequest\x1a*.cagnotte.wallet.v1.CancelCheckoutResponse\"\n\xa2\xbb\x18\x06\n\x02\x02\x01\x10\x01\x12q\n\x0eRefundCheckout\x12).cagnotte.wallet.v1.RefundCheckoutRequest\x1a*.cagnotte.wallet.v1.RefundCheckoutResponse\"\x08\xa2\xbb\x18\x04\n\x02\x02\x05\x12m\n\x0bGetCheckout\x12&.cagnotte.wallet.v1.GetCheckoutRequest\x1a\'.cagnotte.wallet.v1.GetCheckoutResponse\"\r\xa2\xbb\x18\t\n\x05\x02\x01\x03\x04\x05\x10\x01\x12r\n\rWatchCheckout\x12(.cagnotte.wallet.v1.WatchCheckoutRequest\x1a).cagnotte.wallet.v1.WatchCheckoutResponse\"\n\xa2\xbb\x18\x06\n\x02\x02\x01\x10\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUOTETENDERSREQUEST'].fields_by_name['tenders']._loaded_options = None
   _globals['_QUOTETENDERSREQUEST'].fields_by_name['tenders']._serialized_options = b'\272H\005\222\001\002\020\003'
   _globals['_PAYCHECKOUTREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_PAYCHECKOUTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_PAYCHECKOUTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H+r)Z$00000000-0000-0000-0000-000000000000\260\001\001'
   _globals['_PAYCHECKOUTREQUEST'].fields_by_name['checkout_id']._loaded_options = None
   _globals['_PAYCHECKOUTREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_PAYCHECKOUTREQUEST'].fields_by_name['tenders']._loaded_options = None
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELCHECKOUTREQUEST'].fields_by_name['checkout_id']._loaded_options = None
   _globals['_CANCELCHECKOUTREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_REFUNDCHECKOUTREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_REFUNDCHECKOUTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_REFUNDCHECKOUTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H+r)Z$00000000-0000-0000-0000-000000000000\260\001\001'
   _globals['_REFUNDCHECKOUTREQUEST'].fields_by_name['checkout_id']._loaded_options = None
   _globals['_REFUNDCHECKOUTREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETCHECKOUTREQUEST'].fields_by_name['checkout_id']._loaded_options = None
@@ -90,25 +90,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUOTETENDERSRESPONSE']._serialized_start=585
   _globals['_QUOTETENDERSRESPONSE']._serialized_end=753
   _globals['_PAYCHECKOUTREQUEST']._serialized_start=756
-  _globals['_PAYCHECKOUTREQUEST']._serialized_end=901
-  _globals['_PAYCHECKOUTRESPONSE']._serialized_start=903
-  _globals['_PAYCHECKOUTRESPONSE']._serialized_end=972
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=974
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=1028
-  _globals['_CANCELCHECKOUTRESPONSE']._serialized_start=1030
-  _globals['_CANCELCHECKOUTRESPONSE']._serialized_end=1102
-  _globals['_REFUNDCHECKOUTREQUEST']._serialized_start=1104
-  _globals['_REFUNDCHECKOUTREQUEST']._serialized_end=1188
-  _globals['_REFUNDCHECKOUTRESPONSE']._serialized_start=1190
-  _globals['_REFUNDCHECKOUTRESPONSE']._serialized_end=1262
-  _globals['_GETCHECKOUTREQUEST']._serialized_start=1264
-  _globals['_GETCHECKOUTREQUEST']._serialized_end=1315
-  _globals['_GETCHECKOUTRESPONSE']._serialized_start=1317
-  _globals['_GETCHECKOUTRESPONSE']._serialized_end=1386
-  _globals['_WATCHCHECKOUTREQUEST']._serialized_start=1388
-  _globals['_WATCHCHECKOUTREQUEST']._serialized_end=1473
-  _globals['_WATCHCHECKOUTRESPONSE']._serialized_start=1475
-  _globals['_WATCHCHECKOUTRESPONSE']._serialized_end=1546
-  _globals['_CHECKOUTSERVICE']._serialized_start=1549
-  _globals['_CHECKOUTSERVICE']._serialized_end=2463
+  _globals['_PAYCHECKOUTREQUEST']._serialized_end=939
+  _globals['_PAYCHECKOUTRESPONSE']._serialized_start=941
+  _globals['_PAYCHECKOUTRESPONSE']._serialized_end=1010
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=1012
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=1066
+  _globals['_CANCELCHECKOUTRESPONSE']._serialized_start=1068
+  _globals['_CANCELCHECKOUTRESPONSE']._serialized_end=1140
+  _globals['_REFUNDCHECKOUTREQUEST']._serialized_start=1142
+  _globals['_REFUNDCHECKOUTREQUEST']._serialized_end=1264
+  _globals['_REFUNDCHECKOUTRESPONSE']._serialized_start=1266
+  _globals['_REFUNDCHECKOUTRESPONSE']._serialized_end=1338
+  _globals['_GETCHECKOUTREQUEST']._serialized_start=1340
+  _globals['_GETCHECKOUTREQUEST']._serialized_end=1391
+  _globals['_GETCHECKOUTRESPONSE']._serialized_start=1393
+  _globals['_GETCHECKOUTRESPONSE']._serialized_end=1462
+  _globals['_WATCHCHECKOUTREQUEST']._serialized_start=1464
+  _globals['_WATCHCHECKOUTREQUEST']._serialized_end=1549
+  _globals['_WATCHCHECKOUTRESPONSE']._serialized_start=1551
+  _globals['_WATCHCHECKOUTRESPONSE']._serialized_end=1622
+  _globals['_CHECKOUTSERVICE']._serialized_start=1625
+  _globals['_CHECKOUTSERVICE']._serialized_end=2539
 # @@protoc_insertion_point(module_scope)

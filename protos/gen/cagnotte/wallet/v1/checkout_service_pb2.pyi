@@ -29,8 +29,9 @@ class OpenCheckoutRequest(_message.Message):
     TICKET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ticket(self) -> _points_pb2.Ticket:
-        """The ticket as the till will send it to points: its `checkout_id` (a UUIDv7 made by the till) is the idempotency key of
-        this call; its tenders are the suppliers' coupons, if any, and CHECKOUT for all the rest, which must be above 0.
+        """The ticket as the till will send it to points: its `checkout_id` (a UUID made by the till, best a version 7) is the
+        idempotency key of this call; its tenders are the suppliers' coupons, if any, and CHECKOUT for all the rest, which
+        must be above 0.
         """
 
     def __init__(
@@ -192,7 +193,9 @@ class PayCheckoutRequest(_message.Message):
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of this attempt, a UUIDv7 made by the phone; a repeat with the same content gets the attempt as it is now."""
+    """Id of this attempt, a UUID made by the phone, best a version 7; a repeat with the same content gets the attempt as
+    it is now.
+    """
     checkout_id: _builtins.str
     """Checkout that the caller claimed."""
     @_builtins.property
@@ -293,7 +296,7 @@ class RefundCheckoutRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of the refund, a UUIDv7 made by the caller; a repeat gets the refund as it is now."""
+    """Id of the refund, a UUID made by the caller, best a version 7; a repeat gets the refund as it is now."""
     checkout_id: _builtins.str
     """Settled checkout."""
     def __init__(

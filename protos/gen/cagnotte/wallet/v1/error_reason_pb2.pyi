@@ -38,7 +38,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """CHECKOUT_NOT_REFUNDABLE: the checkout is not settled, with FAILED_PRECONDITION; `state` tells where it stands."""
     ERROR_REASON_TICKET_NOT_PAYABLE: _ErrorReason.ValueType  # 7
     """TICKET_NOT_PAYABLE: the basket cannot be paid by a checkout (no sale, sums that disagree, tenders other than coupons
-    and CHECKOUT, nothing due, a time that is not now), with INVALID_ARGUMENT.
+    and CHECKOUT, nothing due or more than 999,999.99, a time that is not now), with INVALID_ARGUMENT.
     """
     ERROR_REASON_TICKET_KEY_TAKEN: _ErrorReason.ValueType  # 8
     """TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION."""
@@ -84,7 +84,7 @@ ERROR_REASON_CHECKOUT_NOT_REFUNDABLE: ErrorReason.ValueType  # 6
 """CHECKOUT_NOT_REFUNDABLE: the checkout is not settled, with FAILED_PRECONDITION; `state` tells where it stands."""
 ERROR_REASON_TICKET_NOT_PAYABLE: ErrorReason.ValueType  # 7
 """TICKET_NOT_PAYABLE: the basket cannot be paid by a checkout (no sale, sums that disagree, tenders other than coupons
-and CHECKOUT, nothing due, a time that is not now), with INVALID_ARGUMENT.
+and CHECKOUT, nothing due or more than 999,999.99, a time that is not now), with INVALID_ARGUMENT.
 """
 ERROR_REASON_TICKET_KEY_TAKEN: ErrorReason.ValueType  # 8
 """TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION."""

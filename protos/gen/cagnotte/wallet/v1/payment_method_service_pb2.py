@@ -27,7 +27,7 @@ from cagnotte.common.v1 import access_pb2 as cagnotte_dot_common_dot_v1_dot_acce
 from cagnotte.wallet.v1 import wallet_pb2 as cagnotte_dot_wallet_dot_v1_dot_wallet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/cagnotte/wallet/v1/payment_method_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63\x61gnotte/common/v1/access.proto\x1a\x1f\x63\x61gnotte/wallet/v1/wallet.proto\"6\n\x16\x43reateEnrolmentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"L\n\x17\x43reateEnrolmentResponse\x12\x1a\n\x12provider_reference\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"`\n\x17\x43onfirmEnrolmentRequest\x12\x45\n\x12provider_reference\x18\x01 \x01(\tB)\xbaH&r$2\"^[A-Za-z]{1,10}_[0-9A-Za-z]{1,80}$\"U\n\x18\x43onfirmEnrolmentResponse\x12\x39\n\x0epayment_method\x18\x01 \x01(\x0b\x32!.cagnotte.wallet.v1.PaymentMethod\"\x1b\n\x19ListPaymentMethodsRequest\"X\n\x1aListPaymentMethodsResponse\x12:\n\x0fpayment_methods\x18\x01 \x03(\x0b\x32!.cagnotte.wallet.v1.PaymentMethod\"E\n\x1eSetDefaultPaymentMethodRequest\x12#\n\x11payment_method_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\\\n\x1fSetDefaultPaymentMethodResponse\x12\x39\n\x0epayment_method\x18\x01 \x01(\x0b\x32!.cagnotte.wallet.v1.PaymentMethod\"A\n\x1a\x44\x65tachPaymentMethodRequest\x12#\n\x11payment_method_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x1d\n\x1b\x44\x65tachPaymentMethodResponse2\x9b\x05\n\x14PaymentMethodService\x12u\n\x0f\x43reateEnrolment\x12*.cagnotte.wallet.v1.CreateEnrolmentRequest\x1a+.cagnotte.wallet.v1.CreateEnrolmentResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12x\n\x10\x43onfirmEnrolment\x12+.cagnotte.wallet.v1.ConfirmEnrolmentRequest\x1a,.cagnotte.wallet.v1.ConfirmEnrolmentResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12~\n\x12ListPaymentMethods\x12-.cagnotte.wallet.v1.ListPaymentMethodsRequest\x1a..cagnotte.wallet.v1.ListPaymentMethodsResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12\x8d\x01\n\x17SetDefaultPaymentMethod\x12\x32.cagnotte.wallet.v1.SetDefaultPaymentMethodRequest\x1a\x33.cagnotte.wallet.v1.SetDefaultPaymentMethodResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12\x81\x01\n\x13\x44\x65tachPaymentMethod\x12..cagnotte.wallet.v1.DetachPaymentMethodRequest\x1a/.cagnotte.wallet.v1.DetachPaymentMethodResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/cagnotte/wallet/v1/payment_method_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63\x61gnotte/common/v1/access.proto\x1a\x1f\x63\x61gnotte/wallet/v1/wallet.proto\"\\\n\x16\x43reateEnrolmentRequest\x12\x42\n\nrequest_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01\"L\n\x17\x43reateEnrolmentResponse\x12\x1a\n\x12provider_reference\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"`\n\x17\x43onfirmEnrolmentRequest\x12\x45\n\x12provider_reference\x18\x01 \x01(\tB)\xbaH&r$2\"^[A-Za-z]{1,10}_[0-9A-Za-z]{1,80}$\"U\n\x18\x43onfirmEnrolmentResponse\x12\x39\n\x0epayment_method\x18\x01 \x01(\x0b\x32!.cagnotte.wallet.v1.PaymentMethod\"\x1b\n\x19ListPaymentMethodsRequest\"X\n\x1aListPaymentMethodsResponse\x12:\n\x0fpayment_methods\x18\x01 \x03(\x0b\x32!.cagnotte.wallet.v1.PaymentMethod\"E\n\x1eSetDefaultPaymentMethodRequest\x12#\n\x11payment_method_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\\\n\x1fSetDefaultPaymentMethodResponse\x12\x39\n\x0epayment_method\x18\x01 \x01(\x0b\x32!.cagnotte.wallet.v1.PaymentMethod\"A\n\x1a\x44\x65tachPaymentMethodRequest\x12#\n\x11payment_method_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x1d\n\x1b\x44\x65tachPaymentMethodResponse2\x9b\x05\n\x14PaymentMethodService\x12u\n\x0f\x43reateEnrolment\x12*.cagnotte.wallet.v1.CreateEnrolmentRequest\x1a+.cagnotte.wallet.v1.CreateEnrolmentResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12x\n\x10\x43onfirmEnrolment\x12+.cagnotte.wallet.v1.ConfirmEnrolmentRequest\x1a,.cagnotte.wallet.v1.ConfirmEnrolmentResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12~\n\x12ListPaymentMethods\x12-.cagnotte.wallet.v1.ListPaymentMethodsRequest\x1a..cagnotte.wallet.v1.ListPaymentMethodsResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12\x8d\x01\n\x17SetDefaultPaymentMethod\x12\x32.cagnotte.wallet.v1.SetDefaultPaymentMethodRequest\x1a\x33.cagnotte.wallet.v1.SetDefaultPaymentMethodResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12\x81\x01\n\x13\x44\x65tachPaymentMethod\x12..cagnotte.wallet.v1.DetachPaymentMethodRequest\x1a/.cagnotte.wallet.v1.DetachPaymentMethodResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cagnotte.wallet.v1.payment_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATEENROLMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_CREATEENROLMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_CREATEENROLMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H+r)Z$00000000-0000-0000-0000-000000000000\260\001\001'
   _globals['_CONFIRMENROLMENTREQUEST'].fields_by_name['provider_reference']._loaded_options = None
   _globals['_CONFIRMENROLMENTREQUEST'].fields_by_name['provider_reference']._serialized_options = b'\272H&r$2\"^[A-Za-z]{1,10}_[0-9A-Za-z]{1,80}$'
   _globals['_SETDEFAULTPAYMENTMETHODREQUEST'].fields_by_name['payment_method_id']._loaded_options = None
@@ -53,25 +53,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTMETHODSERVICE'].methods_by_name['DetachPaymentMethod']._loaded_options = None
   _globals['_PAYMENTMETHODSERVICE'].methods_by_name['DetachPaymentMethod']._serialized_options = b'\242\273\030\005\n\001\001\020\001'
   _globals['_CREATEENROLMENTREQUEST']._serialized_start=166
-  _globals['_CREATEENROLMENTREQUEST']._serialized_end=220
-  _globals['_CREATEENROLMENTRESPONSE']._serialized_start=222
-  _globals['_CREATEENROLMENTRESPONSE']._serialized_end=298
-  _globals['_CONFIRMENROLMENTREQUEST']._serialized_start=300
-  _globals['_CONFIRMENROLMENTREQUEST']._serialized_end=396
-  _globals['_CONFIRMENROLMENTRESPONSE']._serialized_start=398
-  _globals['_CONFIRMENROLMENTRESPONSE']._serialized_end=483
-  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_start=485
-  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_end=512
-  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_start=514
-  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_end=602
-  _globals['_SETDEFAULTPAYMENTMETHODREQUEST']._serialized_start=604
-  _globals['_SETDEFAULTPAYMENTMETHODREQUEST']._serialized_end=673
-  _globals['_SETDEFAULTPAYMENTMETHODRESPONSE']._serialized_start=675
-  _globals['_SETDEFAULTPAYMENTMETHODRESPONSE']._serialized_end=767
-  _globals['_DETACHPAYMENTMETHODREQUEST']._serialized_start=769
-  _globals['_DETACHPAYMENTMETHODREQUEST']._serialized_end=834
-  _globals['_DETACHPAYMENTMETHODRESPONSE']._serialized_start=836
-  _globals['_DETACHPAYMENTMETHODRESPONSE']._serialized_end=865
-  _globals['_PAYMENTMETHODSERVICE']._serialized_start=868
-  _globals['_PAYMENTMETHODSERVICE']._serialized_end=1535
+  _globals['_CREATEENROLMENTREQUEST']._serialized_end=258
+  _globals['_CREATEENROLMENTRESPONSE']._serialized_start=260
+  _globals['_CREATEENROLMENTRESPONSE']._serialized_end=336
+  _globals['_CONFIRMENROLMENTREQUEST']._serialized_start=338
+  _globals['_CONFIRMENROLMENTREQUEST']._serialized_end=434
+  _globals['_CONFIRMENROLMENTRESPONSE']._serialized_start=436
+  _globals['_CONFIRMENROLMENTRESPONSE']._serialized_end=521
+  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_start=523
+  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_end=550
+  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_start=552
+  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_end=640
+  _globals['_SETDEFAULTPAYMENTMETHODREQUEST']._serialized_start=642
+  _globals['_SETDEFAULTPAYMENTMETHODREQUEST']._serialized_end=711
+  _globals['_SETDEFAULTPAYMENTMETHODRESPONSE']._serialized_start=713
+  _globals['_SETDEFAULTPAYMENTMETHODRESPONSE']._serialized_end=805
+  _globals['_DETACHPAYMENTMETHODREQUEST']._serialized_start=807
+  _globals['_DETACHPAYMENTMETHODREQUEST']._serialized_end=872
+  _globals['_DETACHPAYMENTMETHODRESPONSE']._serialized_start=874
+  _globals['_DETACHPAYMENTMETHODRESPONSE']._serialized_end=903
+  _globals['_PAYMENTMETHODSERVICE']._serialized_start=906
+  _globals['_PAYMENTMETHODSERVICE']._serialized_end=1573
 # @@protoc_insertion_point(module_scope)

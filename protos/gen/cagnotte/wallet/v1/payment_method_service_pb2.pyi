@@ -27,7 +27,7 @@ class CreateEnrolmentRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of the enrolment, a UUIDv7 made by the caller; a repeat gets the same enrolment."""
+    """Id of the enrolment, a UUID made by the caller, best a version 7; a repeat gets the same enrolment."""
     def __init__(
         self,
         *,

@@ -28,7 +28,7 @@ from cagnotte.common.v1 import money_pb2 as cagnotte_dot_common_dot_v1_dot_money
 from cagnotte.wallet.v1 import wallet_pb2 as cagnotte_dot_wallet_dot_v1_dot_wallet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(cagnotte/wallet/v1/prepaid_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63\x61gnotte/common/v1/access.proto\x1a\x1e\x63\x61gnotte/common/v1/money.proto\x1a\x1f\x63\x61gnotte/wallet/v1/wallet.proto\"w\n\x0cTopUpRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xd0\x86\x03(d\x12&\n\x11payment_method_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\":\n\rTopUpResponse\x12)\n\x06top_up\x18\x01 \x01(\x0b\x32\x19.cagnotte.wallet.v1.TopUp\".\n\x0fGetTopUpRequest\x12\x1b\n\ttop_up_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"=\n\x10GetTopUpResponse\x12)\n\x06top_up\x18\x01 \x01(\x0b\x32\x19.cagnotte.wallet.v1.TopUp\"\x1a\n\x18GetPrepaidBalanceRequest\"I\n\x19GetPrepaidBalanceResponse\x12,\n\tavailable\x18\x01 \x01(\x0b\x32\x19.cagnotte.common.v1.Money2\xca\x02\n\x0ePrepaidService\x12W\n\x05TopUp\x12 .cagnotte.wallet.v1.TopUpRequest\x1a!.cagnotte.wallet.v1.TopUpResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12\x62\n\x08GetTopUp\x12#.cagnotte.wallet.v1.GetTopUpRequest\x1a$.cagnotte.wallet.v1.GetTopUpResponse\"\x0b\xa2\xbb\x18\x07\n\x03\x01\x03\x05\x10\x01\x12{\n\x11GetPrepaidBalance\x12,.cagnotte.wallet.v1.GetPrepaidBalanceRequest\x1a-.cagnotte.wallet.v1.GetPrepaidBalanceResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(cagnotte/wallet/v1/prepaid_service.proto\x12\x12\x63\x61gnotte.wallet.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63\x61gnotte/common/v1/access.proto\x1a\x1e\x63\x61gnotte/common/v1/money.proto\x1a\x1f\x63\x61gnotte/wallet/v1/wallet.proto\"\x9d\x01\n\x0cTopUpRequest\x12\x42\n\nrequest_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01\x12!\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xd0\x86\x03(d\x12&\n\x11payment_method_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\":\n\rTopUpResponse\x12)\n\x06top_up\x18\x01 \x01(\x0b\x32\x19.cagnotte.wallet.v1.TopUp\".\n\x0fGetTopUpRequest\x12\x1b\n\ttop_up_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"=\n\x10GetTopUpResponse\x12)\n\x06top_up\x18\x01 \x01(\x0b\x32\x19.cagnotte.wallet.v1.TopUp\"\x1a\n\x18GetPrepaidBalanceRequest\"I\n\x19GetPrepaidBalanceResponse\x12,\n\tavailable\x18\x01 \x01(\x0b\x32\x19.cagnotte.common.v1.Money2\xca\x02\n\x0ePrepaidService\x12W\n\x05TopUp\x12 .cagnotte.wallet.v1.TopUpRequest\x1a!.cagnotte.wallet.v1.TopUpResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x12\x62\n\x08GetTopUp\x12#.cagnotte.wallet.v1.GetTopUpRequest\x1a$.cagnotte.wallet.v1.GetTopUpResponse\"\x0b\xa2\xbb\x18\x07\n\x03\x01\x03\x05\x10\x01\x12{\n\x11GetPrepaidBalance\x12,.cagnotte.wallet.v1.GetPrepaidBalanceRequest\x1a-.cagnotte.wallet.v1.GetPrepaidBalanceResponse\"\t\xa2\xbb\x18\x05\n\x01\x01\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cagnotte.wallet.v1.prepaid_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TOPUPREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_TOPUPREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_TOPUPREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H+r)Z$00000000-0000-0000-0000-000000000000\260\001\001'
   _globals['_TOPUPREQUEST'].fields_by_name['amount_minor']._loaded_options = None
   _globals['_TOPUPREQUEST'].fields_by_name['amount_minor']._serialized_options = b'\272H\010\"\006\030\320\206\003(d'
   _globals['_TOPUPREQUEST'].fields_by_name['payment_method_id']._loaded_options = None
@@ -49,18 +49,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREPAIDSERVICE'].methods_by_name['GetTopUp']._serialized_options = b'\242\273\030\007\n\003\001\003\005\020\001'
   _globals['_PREPAIDSERVICE'].methods_by_name['GetPrepaidBalance']._loaded_options = None
   _globals['_PREPAIDSERVICE'].methods_by_name['GetPrepaidBalance']._serialized_options = b'\242\273\030\005\n\001\001\020\001'
-  _globals['_TOPUPREQUEST']._serialized_start=191
-  _globals['_TOPUPREQUEST']._serialized_end=310
-  _globals['_TOPUPRESPONSE']._serialized_start=312
-  _globals['_TOPUPRESPONSE']._serialized_end=370
-  _globals['_GETTOPUPREQUEST']._serialized_start=372
-  _globals['_GETTOPUPREQUEST']._serialized_end=418
-  _globals['_GETTOPUPRESPONSE']._serialized_start=420
-  _globals['_GETTOPUPRESPONSE']._serialized_end=481
-  _globals['_GETPREPAIDBALANCEREQUEST']._serialized_start=483
-  _globals['_GETPREPAIDBALANCEREQUEST']._serialized_end=509
-  _globals['_GETPREPAIDBALANCERESPONSE']._serialized_start=511
-  _globals['_GETPREPAIDBALANCERESPONSE']._serialized_end=584
-  _globals['_PREPAIDSERVICE']._serialized_start=587
-  _globals['_PREPAIDSERVICE']._serialized_end=917
+  _globals['_TOPUPREQUEST']._serialized_start=192
+  _globals['_TOPUPREQUEST']._serialized_end=349
+  _globals['_TOPUPRESPONSE']._serialized_start=351
+  _globals['_TOPUPRESPONSE']._serialized_end=409
+  _globals['_GETTOPUPREQUEST']._serialized_start=411
+  _globals['_GETTOPUPREQUEST']._serialized_end=457
+  _globals['_GETTOPUPRESPONSE']._serialized_start=459
+  _globals['_GETTOPUPRESPONSE']._serialized_end=520
+  _globals['_GETPREPAIDBALANCEREQUEST']._serialized_start=522
+  _globals['_GETPREPAIDBALANCEREQUEST']._serialized_end=548
+  _globals['_GETPREPAIDBALANCERESPONSE']._serialized_start=550
+  _globals['_GETPREPAIDBALANCERESPONSE']._serialized_end=623
+  _globals['_PREPAIDSERVICE']._serialized_start=626
+  _globals['_PREPAIDSERVICE']._serialized_end=956
 # @@protoc_insertion_point(module_scope)

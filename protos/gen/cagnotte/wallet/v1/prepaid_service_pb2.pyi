@@ -28,7 +28,7 @@ class TopUpRequest(_message.Message):
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of the top-up, a UUIDv7 made by the caller; a repeat gets the top-up as it is now."""
+    """Id of the top-up, a UUID made by the caller, best a version 7; a repeat gets the top-up as it is now."""
     amount_minor: _builtins.int
     """Amount in minor units of EUR."""
     payment_method_id: _builtins.str
