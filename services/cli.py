@@ -21,6 +21,7 @@ from rich.console import Console
 from deploy.local.errors import StackError
 from services.bench.command import bench
 from services.chaos.command import chaos
+from services.report_file import JsonFile, is_screen, write_report
 
 if TYPE_CHECKING:
     from deploy.local.info import StackInfo
@@ -45,8 +46,10 @@ EXIT_IMPOSSIBLE: Final = 2
 """The command could not do its work at all."""
 
 OWN_PACKAGES: Final = ("services", "deploy", "cagnotte", "buf")
-EXPECTED_ERRORS: Final = frozenset({"AuditError", "BenchError", "ChaosError", "ReplayError"})
-"""What the auditor, benchmarks, chaos and the simulator raise when they cannot work; the message says why."""
+EXPECTED_ERRORS: Final = frozenset(
+    {"AuditError", "BenchError", "ChaosError", "ReplayError", "ReportFileError"}
+)
+"""What the auditor, benchmarks, chaos, the simulator and reports raise when they cannot work; the message says why."""
 
 Folder = Annotated[
     Path | None,
@@ -58,10 +61,6 @@ Folder = Annotated[
     ),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON to the standard output.")]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
-]
 Baskets = Annotated[
     int, typer.Option("--baskets", min=1, metavar="N", help="Replay the first N baskets.")
 ]
@@ -166,9 +165,9 @@ def call(
     content: Annotated[str, typer.Argument(metavar="[JSON]", help="The request.")] = "{}",
     folder: Folder = None,
     kind: Annotated[
-        Literal["till", "shopper", "finance", "service", "operator"],
-        typer.Option("--as", help="Who calls."),
-    ] = "operator",
+        Literal["till", "shopper", "finance", "service", "operator"] | None,
+        typer.Option("--as", help="Who calls (operator).", show_default=False),
+    ] = None,
     customer: Annotated[
         UUID | None, typer.Option(help="Call as this shopper.", show_default=False)
     ] = None,
@@ -177,9 +176,11 @@ def call(
     from deploy.local.call import call as call_once
     from deploy.local.identity import shopper_tokens
 
+    if customer is not None and kind not in {None, "shopper"}:
+        raise StackError(f"A customer calls as a shopper: leave out --customer or --as {kind}.")
     paths = _paths(folder)
     info = _info(paths)
-    token = info.tokens[kind] if customer is None else shopper_tokens(paths)(customer)
+    token = shopper_tokens(paths)(customer) if customer else info.tokens[kind or "operator"]
 
     async def show() -> None:
         async for answer in call_once(info, method, content, token=token):
@@ -278,13 +279,7 @@ def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "Verify
 
 def _show_replay(report: "ReplayReport", console: Console, json_file: Path | None) -> None:
     console.print(report.table())
-    if json_file is None:
-        return
-    content = json.dumps(report.to_json(), indent=2)
-    if json_file == Path("-"):
-        typer.echo(content)
-    else:
-        json_file.write_text(f"{content}\n", encoding="utf-8")
+    write_report(report.to_json(), json_file)
 
 
 def _paths(folder: Path | None) -> "StackPaths":
@@ -301,7 +296,7 @@ def _info(paths: "StackPaths") -> "StackInfo":
 
 def _console_beside(json_file: Path | None) -> Console:
     """Return where to show progress: beside the JSON when that goes to the standard output."""
-    return Console(stderr=json_file == Path("-"))
+    return Console(stderr=is_screen(json_file))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The ``bench`` part of the ``cagnotte`` command."""
 
-import json
 import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from services.bench.pace import Pace
+from services.report_file import JsonFile, is_screen, write_report
 
 if TYPE_CHECKING:
     from services.bench.figures import BenchReport
@@ -22,10 +22,6 @@ bench = typer.Typer(
 Folder = Annotated[
     Path | None,
     typer.Option("--dir", help="Empty folder for the stack, which stays (a temporary one)."),
-]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
 ]
 Seconds = Annotated[
     float, typer.Option("--seconds", min=0.5, help="Measured time of each workload in each round.")
@@ -87,7 +83,7 @@ def _run(run: Bench, folder: Path | None, *, pace: Pace, json_file: Path | None)
     from services.common.runtime.config import LogSettings
     from services.common.runtime.logging import configure_logging
 
-    console = Console(stderr=json_file == Path("-"))
+    console = Console(stderr=is_screen(json_file))
 
     def report_line(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -98,10 +94,4 @@ def _run(run: Bench, folder: Path | None, *, pace: Pace, json_file: Path | None)
         os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
         report = uvloop.run(run(stack, pace=pace, console=console))
     console.print(report.table())
-    if json_file is None:
-        return
-    content = json.dumps(report.to_json(), indent=2)
-    if json_file == Path("-"):
-        typer.echo(content)
-    else:
-        json_file.write_text(f"{content}\n", encoding="utf-8")
+    write_report(report.to_json(), json_file)

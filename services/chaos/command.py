@@ -1,6 +1,5 @@
 """The ``chaos`` part of the ``cagnotte`` command."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 from rich.console import Console
+
+from services.report_file import JsonFile, is_screen, write_report
 
 if TYPE_CHECKING:
     from services.chaos.report import ChaosReport
@@ -44,10 +45,6 @@ BrokerKind = Annotated[
 WaitSeconds = Annotated[
     float, typer.Option("--wait", min=0, help="Seconds that events under way may take.")
 ]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the report as JSON (- for the screen)."),
-]
 
 
 @chaos.callback()
@@ -72,7 +69,7 @@ def kills(
     from deploy.local.screen import say
     from services.chaos.kills import KillOptions, run_kills
 
-    console = Console(stderr=json_file == Path("-"))
+    console = Console(stderr=is_screen(json_file))
     options = KillOptions(
         rounds=rounds,
         seed=seed,
@@ -108,10 +105,4 @@ def _show(report: "ChaosReport", console: Console, json_file: Path | None) -> No
     if not report.ok:
         console.print(report.replay.table())
         console.print(report.repeated.table())
-    if json_file is None:
-        return
-    content = json.dumps(report.to_json(), indent=2)
-    if json_file == Path("-"):
-        typer.echo(content)
-    else:
-        json_file.write_text(f"{content}\n", encoding="utf-8")
+    write_report(report.to_json(), json_file)
