@@ -147,7 +147,12 @@ class TestWithStripesClient:
             running_sandbox(settings_of(tmp_path)) as url,
             aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,
         ):
-            for path in ("/v1/payment_intents", "/_sandbox/totals", "/_sandbox/cards"):
+            for path in (
+                "/v1/payment_intents",
+                "/_sandbox/totals",
+                "/_sandbox/cards",
+                "/_sandbox/times",
+            ):
                 async with session.get(f"{url}{path}") as answer:
                     assert answer.status in (401, 403)
 
@@ -159,6 +164,23 @@ class TestWithStripesClient:
             session.get(f"{url}/_sandbox/cards") as answer,
         ):
             assert set(await answer.json()) == {card.name for card in CARDS}
+
+    async def test_tells_how_long_a_keyed_request_took_once(self, tmp_path: Path) -> None:
+        """A time stands under the request's key until it is read; what came without a key has none."""
+        async with (
+            running_sandbox(settings_of(tmp_path)) as url,
+            aiohttp.ClientSession(headers=AS_USER) as session,
+        ):
+            for headers in ({"Idempotency-Key": "first"}, {}):
+                async with session.post(f"{url}/v1/customers", headers=headers) as answer:
+                    assert answer.status == 200
+            async with session.get(f"{url}/_sandbox/times") as answer:
+                times = await answer.json()
+            async with session.get(f"{url}/_sandbox/times") as answer:
+                assert await answer.json() == {}
+
+        assert list(times) == ["first"]
+        assert times["first"] > 0
 
     async def test_nothing_is_forgotten_by_order(self, tmp_path: Path) -> None:
         """A sandbox that was not started for it refuses a reset."""
