@@ -13,7 +13,7 @@ from uuid import UUID
 from services.auditor.booking import POINTS, UNBOOKABLE, WALLET, BookableFact, Booking, Origin
 from services.auditor.merge import merge
 from services.auditor.parallel import Sources
-from services.auditor.report import Check
+from services.auditor.report import UNCONSUMED, BreakKind, Check, Fault
 from services.auditor.snapshot import Source, batches, reading
 from services.auditor.tally import Listener, Tally
 from services.common.runtime.database import Connection, load_queries
@@ -121,27 +121,33 @@ class BooksAudit:
         self._events.cover(len(pairs))
         for pair in pairs:
             for fault in self._faults(pair, legs):
-                self._events.blame(fault)
+                self._events.blame(fault.text, fault.kind)
 
-    def _faults(self, pair: Pair, legs: dict[int, Legs]) -> list[str]:
+    def _faults(self, pair: Pair, legs: dict[int, Legs]) -> list[Fault]:
         """Give what is wrong with one pair, in words."""
         transaction_id, due, entry = pair
         if due is None:
-            return [f"transaction {transaction_id} was booked from an event that does not exist"]
+            text = f"transaction {transaction_id} was booked from an event that does not exist"
+            return [Fault(text)]
         fact, command, fault = due
         event = f"event {fact.event_id} (seq {fact.seq})"
         if fault is not None:
-            return [f"{event} {fault}"]
+            return [Fault(f"{event} {fault}")]
         if command is None:
-            return [f"{event} books nothing and was booked"] if entry else []
+            return [Fault(f"{event} books nothing and was booked")] if entry else []
         if command.purpose in self._booking.origin.sale_purposes:
             self._sales.cover(1)
             self._expected.update({leg.account: leg.amount for leg in command.legs})
         if entry is None:
-            return [f"{event} is not yet consumed by the ledger"]
+            return [Fault(f"{event} {UNCONSUMED.format('the ledger')}", BreakKind.BUSINESS)]
         stored = legs.get(entry.shard_id, {}).get(entry.seq, [])
+        # What the books refused is frozen under its id, and has neither the status nor the legs.
+        kind = BreakKind.PROOF if entry.status == ACCEPTED else BreakKind.BUSINESS
         return [
-            f"transaction {transaction_id} has another {part} than its event (seq {fact.seq}) says"
+            Fault(
+                f"transaction {transaction_id} has another {part} than its event (seq {fact.seq}) says",
+                kind,
+            )
             for part in _differences(command, entry, stored)
         ]
 
@@ -155,6 +161,7 @@ class BooksAudit:
                 holds=booked.get(account, 0) == self._expected[account],
                 offender=f"{account}: booked {booked.get(account, 0)},"
                 f" the events say {self._expected[account]}",
+                kind=self._events.kind,
             )
 
     def _figures(self) -> str:

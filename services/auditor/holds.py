@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.auditor.merge import gather
-from services.auditor.report import Check
+from services.auditor.report import BreakKind, Check, Fault
 from services.auditor.snapshot import batches
 from services.auditor.sorting import Sorter
 from services.auditor.tally import Listener, Tally
@@ -53,6 +53,7 @@ _CURRENCIES: Final = {
 }
 _OVER: Final = frozenset({HoldEnd.ABSENT, HoldEnd.RELEASED, HoldEnd.EXPIRED})
 _RELEASED: Final = frozenset({HoldEnd.RELEASED, HoldEnd.EXPIRED})
+_UNUSED: Final = frozenset({HoldEnd.OPEN, HoldEnd.RELEASED, HoldEnd.EXPIRED})
 
 
 def allowed_ends(leg: LegEnd) -> frozenset[HoldEnd]:
@@ -136,12 +137,16 @@ class HoldsAudit:
                 case TenderKind.PREPAID:
                     self._money.cover(1)
                     for fault in self._money_faults(leg, money.pop(leg_id, None)):
-                        self._money.blame(f"leg {leg_id} of {leg.payment_id}: {fault}")
+                        self._money.blame(
+                            f"leg {leg_id} of {leg.payment_id}: {fault.text}", fault.kind
+                        )
                 case TenderKind.KITTY | TenderKind.POINTS:
                     self._value.cover(1)
                     late = value.pop(derive_id(leg_id, LATE_HOLD), None)
                     for fault in _value_faults(leg, value.pop(leg_id, None), late):
-                        self._value.blame(f"leg {leg_id} of {leg.payment_id}: {fault}")
+                        self._value.blame(
+                            f"leg {leg_id} of {leg.payment_id}: {fault.text}", fault.kind
+                        )
                 case TenderKind.CARD:
                     pass
         for hold_id in money:
@@ -149,7 +154,7 @@ class HoldsAudit:
         for hold_id in value:
             self._value.blame(f"hold {hold_id} of points belongs to no leg")
 
-    def _money_faults(self, leg: LegEnd, hold: MoneyHold | None) -> Iterator[str]:
+    def _money_faults(self, leg: LegEnd, hold: MoneyHold | None) -> Iterator[Fault]:
         """Name what differs between a prepaid leg and its hold."""
         end = HoldEnd.ABSENT if hold is None or hold.status else _LEDGER_ENDS[hold.state or 0]
         if end not in allowed_ends(leg):
@@ -162,20 +167,25 @@ class HoldsAudit:
             f"{self._accounts.clearing} +{amount} {leg.currency_code}",
         )
         if sorted(hold.legs) != sorted(expected):
-            yield f"the ledger holds {', '.join(hold.legs)} and should hold {', '.join(expected)}"
+            yield Fault(
+                f"the ledger holds {', '.join(hold.legs)} and should hold {', '.join(expected)}"
+            )
         if hold.reference != str(leg.payment_id):
-            yield f"its hold is that of {hold.reference}"
+            yield Fault(f"its hold is that of {hold.reference}")
         if hold.expire_time != leg.hold_expire_time:
-            yield f"its hold expires at {hold.expire_time} and not at {leg.hold_expire_time}"
+            yield Fault(f"its hold expires at {hold.expire_time} and not at {leg.hold_expire_time}")
 
 
-def _value_faults(leg: LegEnd, hold: ValueHold | None, late: ValueHold | None) -> Iterator[str]:
+def _value_faults(leg: LegEnd, hold: ValueHold | None, late: ValueHold | None) -> Iterator[Fault]:
     """Name what differs between a leg of points or kitty and its hold, or the late one instead of it."""
     end = HoldEnd.ABSENT if hold is None else _POINTS_ENDS[hold.state]
     assert end is not None, "states are counted from 1"
     spent = sum(each.spent_quantity for each in (hold, late) if each is not None)
     if spent != (leg.quantity if leg.paid else 0):
-        yield f"points spent {spent}, and the leg {'is' if leg.paid else 'is not'} paid by {leg.quantity}"
+        yield Fault(
+            f"points spent {spent}, and the leg {'is' if leg.paid else 'is not'} paid by {leg.quantity}",
+            BreakKind.BUSINESS if leg.paid and spent < leg.quantity else BreakKind.PROOF,
+        )
     elif end not in allowed_ends(leg) and not (leg.paid and late is not None and end in _OVER):
         yield _wrong_end(leg, end, "points")
     if hold is None:
@@ -183,12 +193,19 @@ def _value_faults(leg: LegEnd, hold: ValueHold | None, late: ValueHold | None) -
     held = (hold.customer_id, hold.currency, hold.quantity, hold.expire_time)
     asked = (leg.customer_id, _CURRENCIES[leg.kind], leg.quantity, leg.hold_expire_time)
     if held != asked:
-        yield "points holds another currency or quantity, for another shopper, or until another time"
+        yield Fault(
+            "points holds another currency or quantity, for another shopper, or until another time"
+        )
 
 
-def _wrong_end(leg: LegEnd, end: HoldEnd, where: str) -> str:
+def _wrong_end(leg: LegEnd, end: HoldEnd, where: str) -> Fault:
+    """Say how a hold ended; that a paid leg did not get what was held for it is a person's to clear."""
     how = f"{leg.operation.name} {leg.phase.name}{', paid' if leg.paid else ''}"
-    return f"it is {how}, and its hold in {where} is {end.value}"
+    unused = leg.paid and end in _UNUSED
+    return Fault(
+        f"it is {how}, and its hold in {where} is {end.value}",
+        BreakKind.BUSINESS if unused else BreakKind.PROOF,
+    )
 
 
 async def audit_clearing(
@@ -201,6 +218,7 @@ async def audit_clearing(
     tally.expect(
         holds=left == 0,
         offender=f"{accounts.clearing} holds {left}: what was sold and what was posted differ",
+        kind=BreakKind.BUSINESS,
     )
     return tally.close(f"{accounts.clearing} is zero: every settlement met its hold")
 

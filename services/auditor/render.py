@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from services.auditor.report import Check, VerifyReport
+from services.auditor.report import BreakKind, Check, VerifyReport
 from services.auditor.tally import Listener
 from services.auditor.tally import Progress as Covered
 
@@ -38,7 +38,7 @@ def render_report(report: VerifyReport) -> Table:
     verdict = (
         "every check passed"
         if report.ok
-        else f"{len(report.failed())} of {len(report.checks)} checks FAILED"
+        else f"{len(report.failed())} of {len(report.checks)} checks FAILED {_kinds(report)}"
     )
     table = Table(title=f"verify: {verdict}", title_style="bold green" if report.ok else "bold red")
     table.add_column("")
@@ -46,9 +46,16 @@ def render_report(report: VerifyReport) -> Table:
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("detail", overflow="fold")
     for check in report.checks:
-        mark = Text("ok", style="green") if check.ok else Text("FAIL", style="bold red")
+        mark = Text("ok", style="green") if check.ok else Text(check.kind.upper(), style="bold red")
         table.add_row(mark, check.name, f"{check.checked:,}", _detail(check))
     return table
+
+
+def _kinds(report: VerifyReport) -> str:
+    """Say what kind of break failed: only one of the proof is a reason to stop anything."""
+    proof = sum(check.kind is BreakKind.PROOF for check in report.failed())
+    business = len(report.failed()) - proof
+    return f"({proof} of the proof, {business} business)"
 
 
 def _detail(check: Check) -> Text:

@@ -2,10 +2,30 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypedDict
+from enum import StrEnum
+from typing import Final, NamedTuple, TypedDict
 
 OFFENDERS_MAX: Final = 5
 """How many offenders a check names: enough to start looking, never a page."""
+
+UNCONSUMED: Final = "is not yet consumed by {}: it is late, or a dead letter that never will be"
+"""Says of an event that who follows it has not; one on a ``.dead`` topic waits for a person."""
+
+
+class BreakKind(StrEnum):
+    """What a failed check asks for."""
+
+    PROOF = "proof"
+    """Data was changed or lost, or a release is at fault: nothing may be trusted until somebody looked."""
+    BUSINESS = "business"
+    """Sound data tell of a break that a person clears; production goes on."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row, in words, and what it asks for."""
+
+    text: str
+    kind: BreakKind = BreakKind.PROOF
 
 
 class CheckJson(TypedDict):
@@ -15,6 +35,7 @@ class CheckJson(TypedDict):
     ok: bool
     checked: int
     detail: str
+    kind: str
 
 
 class ReportJson(TypedDict):
@@ -24,15 +45,24 @@ class ReportJson(TypedDict):
     checks: list[CheckJson]
 
 
+def worst(kinds: Iterable[BreakKind]) -> BreakKind:
+    """Return what breaks of these kinds ask for together; no break is of the kind that proves."""
+    return BreakKind.BUSINESS if set(kinds) == {BreakKind.BUSINESS} else BreakKind.PROOF
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One verdict: what was proven, over how many rows, and the first rows that break it."""
+    """One verdict: what was proven, over how many rows, and the first rows that break it.
+
+    The kind is that of the worst break; a check that passes proves.
+    """
 
     name: str
     ok: bool
     checked: int
     detail: str
     offenders: tuple[str, ...] = ()
+    kind: BreakKind = BreakKind.PROOF
 
     def __post_init__(self) -> None:
         """A passing check has no offender, and a failing one names at least one."""
@@ -41,13 +71,14 @@ class Check:
     def joined(self, other: "Check") -> "Check":
         """Return the verdict over the rows of two shares of one check."""
         assert self.name == other.name, "shares of one check"
-        broken = [check.detail for check in (self, other) if not check.ok]
+        broken = [check for check in (self, other) if not check.ok]
         return Check(
             self.name,
             ok=self.ok and other.ok,
             checked=self.checked + other.checked,
-            detail="; ".join(broken) or self.detail,
+            detail="; ".join(check.detail for check in broken) or self.detail,
             offenders=(*self.offenders, *other.offenders)[:OFFENDERS_MAX],
+            kind=worst(check.kind for check in broken),
         )
 
 
@@ -76,8 +107,9 @@ class VerifyReport:
         return tuple(check for check in self.checks if not check.ok)
 
     def to_json(self) -> ReportJson:
-        """Return exactly ``ok`` and ``checks[] {name, ok, checked, detail}``."""
+        """Return exactly ``ok`` and ``checks[] {name, ok, checked, detail, kind}``."""
         checks = [
-            CheckJson(name=c.name, ok=c.ok, checked=c.checked, detail=c.detail) for c in self.checks
+            CheckJson(name=c.name, ok=c.ok, checked=c.checked, detail=c.detail, kind=c.kind.value)
+            for c in self.checks
         ]
         return ReportJson(ok=self.ok, checks=checks)

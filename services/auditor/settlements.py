@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from cagnotte.points.v1 import events_pb2 as pb
 from cagnotte.points.v1 import points_pb2
+from services.auditor.report import UNCONSUMED, BreakKind, Fault
 from services.auditor.snapshot import batches
 from services.auditor.sorting import Sorter
 from services.auditor.wallet_fold import WalletFold
@@ -26,6 +27,10 @@ from services.wallet.domain.event import CheckoutRefunded, CheckoutSettled
 from services.wallet.domain.tender import TicketTender
 
 QUERIES: Final = load_queries(__package__, "settlements.sql")
+
+_SPENT: Final = "quantity spent"
+_GIVEN_BACK: Final = "quantity given back"
+_SHORTFALLS: Final = frozenset({_SPENT, _GIVEN_BACK})
 
 LOYALTY_TENDERS: Final = {
     TicketTender.KITTY: "KITTY",
@@ -69,7 +74,7 @@ def _checkout_of(fact: Followed) -> UUID:
         return UUID(int=0)
 
 
-def followed_faults(fold: WalletFold, followed: Sequence[Followed]) -> Iterator[str]:
+def followed_faults(fold: WalletFold, followed: Sequence[Followed]) -> Iterator[Fault]:
     """Name what points did not follow, followed twice, followed differently, or without a cause."""
     settled = [fact for fact in followed if fact.event_type == pb.EVENT_TYPE_TICKET_SETTLED]
     reversed_ = [fact for fact in followed if fact.event_type == pb.EVENT_TYPE_VALUE_REVERSED]
@@ -78,7 +83,9 @@ def followed_faults(fold: WalletFold, followed: Sequence[Followed]) -> Iterator[
         facts = settled if isinstance(event, CheckoutSettled) else reversed_
         what = type(event).__name__
         if not facts:
-            yield f"{what} {event.stamp.event_id} is not yet consumed by points"
+            yield Fault(
+                f"{what} {event.stamp.event_id} {UNCONSUMED.format('points')}", BreakKind.BUSINESS
+            )
             continue
         fact = facts.pop(0)
         try:
@@ -93,9 +100,12 @@ def followed_faults(fold: WalletFold, followed: Sequence[Followed]) -> Iterator[
         except (DecodeError, ValueError) as error:
             parts = [f"content ({error})"]
         for part in parts:
-            yield f"points followed {what} {event.stamp.event_id} with another {part} (seq {fact.seq})"
+            yield Fault(
+                f"points followed {what} {event.stamp.event_id} with another {part} (seq {fact.seq})",
+                BreakKind.BUSINESS if part in _SHORTFALLS else BreakKind.PROOF,
+            )
     for fact in (*settled, *reversed_):
-        yield f"points has fact seq {fact.seq} and the wallet nothing that it follows"
+        yield Fault(f"points has fact seq {fact.seq} and the wallet nothing that it follows")
 
 
 def _settlement_differences(
@@ -116,7 +126,7 @@ def _settlement_differences(
         ("shopper", str(event.customer_id), message.customer_id),
         ("ticket key", tuple(event.basket.ticket_key), _key(message.key)),
         ("ticket", sha256(event.basket.content).digest(), message.content_hash),
-        ("quantity spent", sorted(tenders), sorted(followed)),
+        (_SPENT, sorted(tenders), sorted(followed)),
     )
     return [part for part, expected, actual in compared if expected != actual]
 
@@ -132,7 +142,7 @@ def _reversal_differences(
         ("time", event.stamp.occur_time, parse_time(message.metadata.occur_time, "occur_time")),
         ("refund", str(event.refund_id), message.refund_id),
         ("ticket key", tuple(event.ticket_key), _key(message.key)),
-        ("quantity given back", spent, restored),
+        (_GIVEN_BACK, spent, restored),
     )
     return [part for part, expected, actual in compared if expected != actual]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from services.auditor.report import OFFENDERS_MAX, Check
+from services.auditor.report import OFFENDERS_MAX, BreakKind, Check, worst
 
 TELL_ROWS: Final = 1_000
 """Rows between two words of progress: members are many, and most have few rows."""
@@ -41,6 +41,12 @@ class Tally:
         self._untold = 0
         self._broken = 0
         self._offenders: list[str] = []
+        self._kinds: set[BreakKind] = set()
+
+    @property
+    def kind(self) -> BreakKind:
+        """What the breaks found so far ask for."""
+        return worst(self._kinds)
 
     def cover(self, rows: int) -> None:
         """Count rows that were looked at, whatever was found."""
@@ -49,16 +55,17 @@ class Tally:
         if self._untold >= TELL_ROWS:
             self._tell()
 
-    def blame(self, offender: str) -> None:
+    def blame(self, offender: str, kind: BreakKind = BreakKind.PROOF) -> None:
         """Record a broken row, in words that lead a reader to it."""
         self._broken += 1
+        self._kinds.add(kind)
         if len(self._offenders) < OFFENDERS_MAX:
             self._offenders.append(offender)
 
-    def expect(self, *, holds: bool, offender: str) -> None:
+    def expect(self, *, holds: bool, offender: str, kind: BreakKind = BreakKind.PROOF) -> None:
         """Blame unless ``holds``."""
         if not holds:
-            self.blame(offender)
+            self.blame(offender, kind)
 
     def close(self, proven: str) -> Check:
         """Return the verdict; ``proven`` says what holds when nobody was blamed."""
@@ -72,6 +79,7 @@ class Tally:
             checked=self._checked,
             detail=detail,
             offenders=tuple(self._offenders),
+            kind=self.kind,
         )
 
     def _tell(self) -> None:

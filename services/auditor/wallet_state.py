@@ -13,7 +13,7 @@ from services.auditor.holds import HoldsAudit, audit_clearing
 from services.auditor.merge import gather
 from services.auditor.parallel import Sources
 from services.auditor.provider import audit_provider
-from services.auditor.report import Check
+from services.auditor.report import BreakKind, Check
 from services.auditor.settlements import Followed, NamingTicket
 from services.auditor.snapshot import batches, reading
 from services.auditor.sorting import Sorter
@@ -125,11 +125,11 @@ class WalletAudit:
         """Points followed what was settled and refunded, and the till's ticket says the same."""
         self._followed.cover(len(fold.ends))
         for fault in settlements.followed_faults(fold, [Followed(*row) for row in followed]):
-            self._followed.blame(f"checkout {subject}: {fault}")
+            self._followed.blame(f"checkout {subject}: {fault.text}", fault.kind)
         self._tickets.cover(len(tickets))
         naming = [NamingTicket(*row[1:]) for row in tickets]
-        for fault in settlements.ticket_faults(fold, naming):
-            self._tickets.blame(f"checkout {subject}: {fault}")
+        for difference in settlements.ticket_faults(fold, naming):
+            self._tickets.blame(f"checkout {subject}: {difference}", BreakKind.BUSINESS)
 
     def _close(self) -> list[Check]:
         return [

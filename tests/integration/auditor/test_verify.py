@@ -13,6 +13,7 @@ from cagnotte.wallet.v1 import events_pb2 as wallet_events
 from services.auditor import AuditError, VerifyReport, run_verify
 from services.auditor.provider import CHECKS as PROVIDER_CHECKS
 from services.auditor.provider import NOT_RUN
+from services.auditor.report import BreakKind
 from services.auditor.tally import Progress
 from services.common.kernel.chain import GENESIS, block_hash
 from services.common.kernel.ids import new_uuid7
@@ -215,6 +216,7 @@ class TestPaidByPhone:
                 "books.settled_in_points",
             }
             assert sum("not yet consumed" in check.detail for check in report.failed()) == 2
+            assert {check.kind for check in report.failed()} == {BreakKind.BUSINESS}
 
             await follow_checkouts(copy, phones.points)
         await book_facts(copy, clock)
@@ -242,6 +244,7 @@ class TestPaidByPhone:
 
         assert failed(report) == {"books.checkout_totals"}
         assert "another total" in report.failed()[0].detail
+        assert report.failed()[0].kind is BreakKind.BUSINESS
 
     async def test_sees_a_settlement_whose_hold_was_gone(self, copy: Stack) -> None:
         """The sale is booked all the same; the clearing account says what is missing."""
@@ -256,11 +259,13 @@ class TestPaidByPhone:
         await book_facts(copy, clock)
         await publish_everything(copy)
 
-        assert failed(await verify(copy)) == {
+        report = await verify(copy)
+        assert failed(report) == {
             "books.checkouts_booked_once",
             "books.clearing",
             "books.prepaid_holds",
         }
+        assert {check.kind for check in report.failed()} == {BreakKind.BUSINESS}
 
     async def test_sees_holds_without_a_leg(self, copy: Stack) -> None:
         """Money and value that are held for nobody's checkout are seen in both services."""
@@ -336,6 +341,7 @@ class TestEventsInFlight:
         report = await verify(copy)
         assert failed(report) == {"books.events_booked_once", "books.sales_by_vat_rate"}
         assert any("not yet consumed" in check.detail for check in report.failed())
+        assert {check.kind for check in report.failed()} == {BreakKind.BUSINESS}
 
         await book_facts(copy, ManualClock(LATER))
         await publish_again(copy.ledger)

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from services.auditor.render import render_report, shown_progress
-from services.auditor.report import OFFENDERS_MAX, Check, VerifyReport
+from services.auditor.report import OFFENDERS_MAX, BreakKind, Check, VerifyReport
 from services.auditor.tally import Progress, Tally
 
 SOUND = Check("ledger.sequence", ok=True, checked=1234, detail="numbers run without a gap")
@@ -36,6 +36,18 @@ class TestTally:
         assert tally.close("proven") == Check(
             "ledger.sequence", ok=True, checked=0, detail="proven"
         )
+
+    def test_is_of_the_kind_of_its_worst_break(self) -> None:
+        """One break of the proof among business breaks is enough to stop for, in any share."""
+        tally = Tally("books.clearing")
+        tally.blame("left over", BreakKind.BUSINESS)
+        business = tally.close("proven")
+        assert business.kind is BreakKind.BUSINESS
+        passed = Check("books.clearing", ok=True, checked=0, detail="fine")
+        assert business.joined(passed).kind is passed.joined(business).kind is BreakKind.BUSINESS
+        tally.blame("altered")
+        assert tally.close("proven").kind is BreakKind.PROOF
+        assert business.joined(tally.close("proven")).kind is BreakKind.PROOF
 
     def test_tells_how_far_it_is(self) -> None:
         """Small steps are told together, and the rest at the end."""
@@ -81,6 +93,7 @@ class TestVerifyReport:
                     "ok": False,
                     "checked": 7,
                     "detail": "1 broken, first: lot [b]",
+                    "kind": "proof",
                 }
             ],
         }
@@ -95,7 +108,7 @@ class TestRenderReport:
         with console.capture() as capture:
             console.print(render_report(VerifyReport.of([SOUND, BROKEN])))
         text = capture.get()
-        assert "1 of 2 checks FAILED" in text
+        assert "1 of 2 checks FAILED (1 of the proof, 0 business)" in text
         assert "1,234" in text
         assert "lot [b]" in text
 
