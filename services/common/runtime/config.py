@@ -88,7 +88,7 @@ class KafkaSettings(_Block):
     dead_letters_max: Annotated[
         PositiveInt,
         Field(
-            description="Unreadable events in a row that stop the consumer: a bug, not bad luck."
+            description="Unreadable events in a row at which a consumer goes no further: a bug, not bad luck."
         ),
     ] = 20
 

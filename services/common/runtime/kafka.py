@@ -2,8 +2,9 @@
 
 Kafka delivers at least once, so what handles events is idempotent by their ids. A failure
 of the world (database, broker) is waited out and retried, never skipped. What no retry
-will make readable goes to ``<topic>.dead`` with the reason, and too much of that in a row
-stops the loop: then it is a bug of ours rather than a bad event.
+will make readable goes to ``<topic>.dead`` with the reason. Too much of that in a row is a
+bug of ours rather than a bad event: then this consumer goes no further, commits nothing, and
+tries the same events again after a pause, while the rest of the process goes on.
 """
 
 import asyncio
@@ -19,13 +20,12 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge
 
-from services.common.kernel.errors import Aborted, DomainError, ResourceExhausted
-from services.common.kernel.pan import mask_pans
+from services.common.kernel.errors import Aborted, ResourceExhausted
 from services.common.runtime.config import KafkaSettings
 from services.common.runtime.database import is_infrastructure_failure
+from services.common.runtime.dead_letters import DeadLetterLimit, DeadLetters
 from services.common.runtime.kafka_events import (
     IncomingEvent,
-    Message,
     Unreadable,
     parse_record,
     parse_sequence,
@@ -36,7 +36,6 @@ from services.common.runtime.kafka_producer import (
     client_arguments,
     ensure_topics,
     open_producer,
-    partition_of,
     stop_client,
 )
 from services.common.runtime.sequence_guard import SequenceGuard, Verdict
@@ -44,7 +43,6 @@ from services.common.runtime.telemetry import Tracing
 
 __all__ = [
     "Consumer",
-    "DeadLetterLimit",
     "IncomingEvent",
     "Producer",
     "Unreadable",
@@ -60,21 +58,24 @@ EVENTS: Final = Counter(
 LAG: Final = Gauge(
     "cagnotte_consumer_lag", "Events not yet handled.", ["group", "topic", "partition"]
 )
+STOPPED: Final = Gauge(
+    "cagnotte_consumer_stopped",
+    "1 while too many events in a row are unreadable and the consumer goes no further.",
+    ["group"],
+)
 
 _POLL_SECONDS: Final = 0.5
 _BACK_OFF_SECONDS_MIN: Final = 0.05
 _BACK_OFF_SECONDS_MAX: Final = 5.0
 # aiokafka itself would try for ever; joining anew learns what the broker has become.
 _COMMIT_SECONDS_MAX: Final = 5.0
-_DETAIL_LENGTH_MAX: Final = 300
+# How long a consumer pauses that goes no further; each time in vain doubles it.
+_STOP_SECONDS_MIN: Final = 1.0
+_STOP_SECONDS_MAX: Final = 60.0
 _SESSION_TIMEOUT_SECONDS: Final = 10.0
 _POLL_INTERVAL_SECONDS_MAX: Final = 300.0
 
 log = structlog.get_logger(__name__)
-
-
-class DeadLetterLimit(Exception):
-    """Too many events in a row could not be read; somebody must look before it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +116,42 @@ class Consumer(Generic[E]):
         self._batch_max = batch_max
         self._tracing = tracing or Tracing()
         self._producer = Producer(settings)
-        self._dead_in_a_row = 0
+        self._dead_letters = DeadLetters(
+            self._producer, group_id=group_id, in_a_row_max=settings.dead_letters_max
+        )
+        self._stop_seconds = _STOP_SECONDS_MIN
+        STOPPED.labels(group_id).set(0)
 
     async def run(self) -> NoReturn:
-        """Consume for ever; the broker may come and go.
-
-        Raises:
-            DeadLetterLimit: see there.
-        """
+        """Consume for ever; the broker may come and go, and dead letters in a row make it pause."""
         pause = _BACK_OFF_SECONDS_MIN
         try:
             while True:
+                self._dead_letters.begin_again()
                 try:
                     async with self._joined_group() as (client, guard):
                         pause = _BACK_OFF_SECONDS_MIN
                         await self._poll_for_ever(client, guard)
+                except DeadLetterLimit as error:
+                    await self._stand_still(error)
                 except BROKER_FAILURES as error:
                     log.warning("consumer.interrupted", group=self._group_id, error=repr(error))
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _BACK_OFF_SECONDS_MAX)
         finally:
             await self._producer.close()
+
+    async def _stand_still(self, error: DeadLetterLimit) -> None:
+        """Wait before the same events are tried again; nothing of them is committed."""
+        STOPPED.labels(self._group_id).set(1)
+        log.error(
+            "consumer.stopped",
+            group=self._group_id,
+            error=str(error),
+            pause_seconds=self._stop_seconds,
+        )
+        await asyncio.sleep(self._stop_seconds)
+        self._stop_seconds = min(2 * self._stop_seconds, _STOP_SECONDS_MAX)
 
     @asynccontextmanager
     async def _joined_group(self) -> AsyncIterator[tuple[Any, SequenceGuard]]:
@@ -209,6 +225,9 @@ class Consumer(Generic[E]):
             try:
                 event = self._parse(parse_record(record))
             except Exception as error:  # noqa: BLE001 -- whatever it was, it is buried with it
+                if batch:  # What stands before it is handled, whatever comes of it.
+                    await self._handle_batch(batch)
+                    batch = []
                 await self._bury(record, error)
                 continue
             if event is None:
@@ -237,7 +256,7 @@ class Consumer(Generic[E]):
                 for item in batch:
                     await self._handle_batch([item])
                 return
-            self._dead_in_a_row = 0
+            self._dead_letters.end_row()
             for item in batch:
                 self._count(item.record, "handled")
             return
@@ -251,41 +270,9 @@ class Consumer(Generic[E]):
             await self._handle([item.event for item in batch])
 
     async def _bury(self, record: Any, error: Exception) -> None:
-        """Send an event to the dead letters, for as long as that takes."""
-        self._dead_in_a_row += 1
-        reason = _reason_of(error)
-        headers = dict(record.headers)
-        log.error(
-            "consumer.event_unreadable",
-            group=self._group_id,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            event_id=_text(headers.get("ce_id")),
-            event_type=_text(headers.get("ce_type")),
-            subject=_text(record.key),
-            reason=reason,
-            dead_detail=_detail(error),
-            exc_info=None if isinstance(error, DomainError | Unreadable) else error,
-        )
-        message = _dead_letter(
-            record, reason=reason, detail=_detail(error), group_id=self._group_id
-        )
-        topic = f"{record.topic}.dead"
-        pause = _BACK_OFF_SECONDS_MIN
-        while True:
-            try:
-                partition = partition_of(message.key, await self._producer.partitions(topic))
-                await self._producer.publish(topic, [(partition, message)])
-                break
-            except BROKER_FAILURES as failure:
-                log.warning("consumer.burial_delayed", topic=topic, error=repr(failure))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _BACK_OFF_SECONDS_MAX)
-        self._count(record, "dead")
-        if self._dead_in_a_row >= self._settings.dead_letters_max:
-            message_text = f"{self._dead_in_a_row} events in a row are unreadable: {reason}"
-            raise DeadLetterLimit(message_text)
+        if await self._dead_letters.bury(record, error):
+            self._count(record, "dead")
+        self._dead_letters.check_row()
 
     async def _commit(self, client: Any, offsets: dict[Any, int]) -> None:
         try:
@@ -294,6 +281,10 @@ class Consumer(Generic[E]):
         except (CommitFailedError, IllegalStateError) as error:
             # The group has moved the partitions on; the events come again, to whoever has them.
             log.info("consumer.commit_superseded", group=self._group_id, error=repr(error))
+        else:
+            self._dead_letters.committed(offsets)
+            self._stop_seconds = _STOP_SECONDS_MIN
+            STOPPED.labels(self._group_id).set(0)
 
     def _count(self, record: Any, outcome: str) -> None:
         EVENTS.labels(self._group_id, record.topic, outcome).inc()
@@ -364,30 +355,3 @@ def _will_pass(error: Exception) -> bool:
     if isinstance(error, ResourceExhausted | Aborted | KafkaError):
         return True
     return is_infrastructure_failure(error)
-
-
-def _reason_of(error: Exception) -> str:
-    return error.reason if isinstance(error, DomainError | Unreadable) else "HANDLER_FAILED"
-
-
-def _detail(error: Exception) -> str:
-    """Give what is wrong, short and without card numbers."""
-    return mask_pans(str(error))[:_DETAIL_LENGTH_MAX]
-
-
-def _text(raw: bytes | None) -> str:
-    """Read for the log what may be anything."""
-    return (raw or b"").decode("utf-8", "replace")[:_DETAIL_LENGTH_MAX]
-
-
-def _dead_letter(record: Any, *, reason: str, detail: str, group_id: str) -> Message:
-    """Give the record as it came, with where it came from and what is wrong with it."""
-    own = [
-        ("dead_reason", reason.encode()),
-        ("dead_detail", detail.encode()),
-        ("dead_topic", record.topic.encode()),
-        ("dead_partition", str(record.partition).encode()),
-        ("dead_offset", str(record.offset).encode()),
-        ("dead_group", group_id.encode()),
-    ]
-    return Message(record.key or b"", record.value or b"", [*record.headers, *own])
