@@ -25,6 +25,8 @@ _RETRIED: Final = frozenset(
 )
 """How a call ends when its server is busy or gone, or when it ends in the middle (CANCELLED: we never cancel one)."""
 
+_AGAIN: Final = "Run the same command again: it goes on where this one stopped."
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -84,7 +86,7 @@ class Identity:
                 if attempts == patience.attempts_max:
                     raise ServiceUnavailableError(
                         f"No answer after {attempts} attempts ({_describe(error)}). See `cagnotte "
-                        "status`; running the same replay again is safe."
+                        f"status`. {_AGAIN}"
                     ) from error
             else:
                 return Answer(response, attempts)
@@ -112,7 +114,7 @@ class Identity:
 def refusal_of(error: grpc.aio.AioRpcError) -> ServiceRefusedError:
     """Give the error that stops a replay, with the service's reason."""
     reason, _, _ = parse_error(error)
-    return ServiceRefusedError(_describe(error), reason=reason or "")
+    return ServiceRefusedError(f"{_describe(error)}. {_AGAIN}", reason=reason or "")
 
 
 def _pause_seconds(patience: Patience, attempts: int) -> float:
@@ -127,4 +129,4 @@ def _describe(error: grpc.aio.AioRpcError) -> str:
     facts = [error.code().name, reason or "", error.details() or ""]
     facts += [f"{key}={value}" for key, value in metadata.items()]
     facts += [f"{field}: {description}" for field, description in violations]
-    return "; ".join(fact for fact in facts if fact)
+    return "; ".join(fact for fact in facts if fact).rstrip(".")

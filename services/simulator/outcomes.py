@@ -73,8 +73,8 @@ def _describe(outcome: pb.TicketOutcome) -> str:
     refusal = outcome.refusal
     if outcome.status == pb.TICKET_STATUS_CONFLICT:
         return (
-            f"Ticket {name}: {status}. The stack has another sale under this number: repeat a replay with the same "
-            "--phones, or take a fresh stack."
+            f"Ticket {name}: {status}. The stack has another sale under this number: run the same command again as "
+            "before, with the same --phones, or take a fresh stack."
         )
     violations = "; ".join(f"{v.field}: {v.description}" for v in refusal.violations)
     return f"Ticket {name}: {status} {refusal.reason} {refusal.message} {violations}".rstrip()

@@ -167,7 +167,10 @@ class PhoneDays:
                 raise ServiceRefusedError(f"Top-up {request_id} failed: {top_up.leg.decline.code}.")
             # Nobody was asked: the provider is away. The shopper tries once more.
             await asyncio.sleep(_AWAY_SECONDS)
-        raise ServiceRefusedError(f"The provider stays away: top-up {request_id} was never sent.")
+        raise ServiceRefusedError(
+            f"The provider stays away: top-up {request_id} was never sent. Run the same command again once "
+            "the provider is back: it goes on where this one stopped."
+        )
 
     async def _is_over(self, sale: PhoneSale, ticket: Ticket) -> bool:
         """Tell whether an earlier replay has sold the basket; raise ServiceRefusedError when it was paid otherwise."""
@@ -176,8 +179,8 @@ class PhoneDays:
             return checkout.state in OVER
         if await self._follower.is_recorded(ticket.request.ticket.key):
             raise ServiceRefusedError(
-                f"Basket {sale.basket_id} was paid at the till before. A stack remembers who pays by phone: repeat a "
-                "replay with the same --phones, or take a fresh stack."
+                f"Basket {sale.basket_id} was paid at the till before. A stack remembers who pays by phone: run the "
+                "same command again as before, with the same --phones, or take a fresh stack."
             )
         return False
 

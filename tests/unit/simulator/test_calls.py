@@ -63,7 +63,7 @@ class TestIdentity:
         """Sending an invalid ticket again would not make it valid."""
         method: Any = FailingMethod(grpc.StatusCode.INVALID_ARGUMENT)
 
-        with pytest.raises(ServiceRefusedError, match="made up"):
+        with pytest.raises(ServiceRefusedError, match=r"made up.*same command again"):
             await Identity("token", patience=HURRIED).call(method, "ticket")
 
         assert len(method.requests) == 1
