@@ -1,7 +1,8 @@
 """One call to a service of the stack, from JSON to JSON: a first look without any other tool."""
 
 import difflib
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
 import grpc
@@ -35,6 +36,8 @@ _SERVERS: Final = {
     ),
 }
 _DEADLINE_SECONDS: Final = 30.0
+_ALIKE: Final = 0.75
+"""How much of a method's name must be right for it to be the one that was meant."""
 
 
 async def call(info: StackInfo, method: str, content: str, *, token: str) -> AsyncIterator[str]:
@@ -44,12 +47,7 @@ async def call(info: StackInfo, method: str, content: str, *, token: str) -> Asy
     """
     server, _, _ = method.partition(".")
     described = _find(method)
-    request = GetMessageClass(described.input_type)()
-    try:
-        json_format.Parse(content, request)
-    except json_format.ParseError as error:
-        message = f"{described.input_type.name} cannot be read from the JSON: {error}"
-        raise StackError(message) from error
+    request = _read(content, described)
     async with open_channel(info.addresses[server], token=token) as channel:
         try:
             async for answer in _answers(channel, described, request):
@@ -79,14 +77,45 @@ def known_methods() -> list[str]:
     return sorted(name for name, _ in _methods())
 
 
+def _read(content: str, described: MethodDescriptor) -> Message:
+    """Read a request; raise StackError for what is no object of its fields."""
+    name = described.input_type.name
+    try:
+        fields = json.loads(content)
+    except ValueError as error:
+        raise StackError(f"{name} cannot be read, since it is no JSON: {error}.") from error
+    if not isinstance(fields, dict):
+        raise StackError(f'{name} is a JSON object such as {{"field": "value"}}.')
+    request = GetMessageClass(described.input_type)()
+    try:
+        json_format.ParseDict(fields, request)
+    except json_format.ParseError as error:
+        raise StackError(f"{name} cannot be read from the JSON: {error}") from error
+    return request
+
+
 def _find(method: str) -> MethodDescriptor:
     for name, described in _methods():
         if name == method:
             return described
     known = known_methods()
-    near = difflib.get_close_matches(method, known, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise StackError(f"There is no method {method}.{hint} There are: {', '.join(known)}.")
+    near = _nearest(method, known)
+    if near is not None:
+        raise StackError(f"There is no method {method}. Did you mean {near}?")
+    lines = [f"There is no method {method}. There are:"]
+    for server in _SERVERS:
+        names = [name for name in known if name.startswith(f"{server}.")]
+        lines += ["", *(f"  {name}" for name in names)]
+    raise StackError("\n".join(lines))
+
+
+def _nearest(method: str, known: Sequence[str]) -> str | None:
+    """Give the method that was meant: its own name is alike, whatever stands before the dot."""
+    server, _, meant = method.rpartition(".")
+    names = {name.partition(".")[2].lower() for name in known}
+    found = difflib.get_close_matches(meant.lower(), names, n=1, cutoff=_ALIKE)
+    candidates = [name for name in known if name.partition(".")[2].lower() in found]
+    return max(candidates, key=lambda name: name.startswith(f"{server}."), default=None)
 
 
 def _methods() -> Iterator[tuple[str, MethodDescriptor]]:

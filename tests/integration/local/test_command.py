@@ -183,6 +183,34 @@ class TestCall:
         assert refused.returncode == 2
         assert "Did you mean wallet.PayCheckout?" in refused.stderr
 
+    def test_lists_the_methods_when_none_is_near(self, cagnotte: Cagnotte) -> None:
+        """Each stands on a line of its own, and nothing is suggested for its service alone."""
+        refused = cagnotte("call", "wallet.Nope")
+
+        assert refused.returncode == 2
+        assert "Did you mean" not in refused.stderr
+        assert {f"  {name}" for name in known_methods()} <= set(refused.stderr.splitlines())
+
+    @pytest.mark.parametrize("content", ["[]", "1", "null", "{", '{"nothing": 1}'])
+    def test_takes_an_object_with_the_request_s_fields(
+        self, cagnotte: Cagnotte, content: str
+    ) -> None:
+        """Anything else is refused before anybody is called."""
+        refused = cagnotte("call", "wallet.GetWalletTotals", content)
+
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("cagnotte: GetWalletTotalsRequest ")
+
+    def test_a_customer_calls_as_a_shopper_only(self, cagnotte: Cagnotte) -> None:
+        """Another kind of caller beside a customer is a contradiction."""
+        customer = "--customer=018f0000-0000-7000-8000-0000000000aa"
+
+        refused = cagnotte("call", "wallet.GetTime", "--as=till", customer)
+
+        assert refused.returncode == 2
+        assert "A customer calls as a shopper" in refused.stderr
+        assert cagnotte.call("wallet.ListPaymentMethods", "--as=shopper", customer) == {}
+
     def test_calls_as_any_shopper(self, cagnotte: Cagnotte) -> None:
         """With --customer the caller is that shopper, who has nothing yet."""
         customer = "018f0000-0000-7000-8000-0000000000aa"
