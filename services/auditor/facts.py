@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from services.auditor.journal import Block, ChainAudit, JournalFact, StoredHead
-from services.auditor.report import Check
+from services.auditor.report import BreakKind, Check
 from services.auditor.schema import ServiceSchema, audit_schema
 from services.auditor.snapshot import batches
 from services.auditor.tally import Listener, Tally
@@ -67,6 +67,7 @@ async def audit_relay(conn: Connection, service: str, *, listener: Listener) -> 
         tally.expect(
             holds=seq == published,
             offender=f"shard {shard_id}: the relay is at seq {published}, the journal ends at {seq}",
+            kind=BreakKind.BUSINESS if published < seq else BreakKind.PROOF,
         )
     for (shard_id,) in await conn.fetch(QUERIES["lost_cursors"]):
         tally.blame(f"shard {shard_id}: has a relay cursor and no journal")
