@@ -50,7 +50,12 @@ from services.common.runtime.telemetry import (
     current_traceparent,
     trace_id_of,
 )
-from services.common.runtime.validation import TextGuard, check_request
+from services.common.runtime.validation import (
+    RequestUnreadable,
+    TextGuard,
+    Undecodable,
+    check_request,
+)
 
 CALL_SECONDS: Final = Histogram(
     "cagnotte_grpc_call_seconds",
@@ -188,9 +193,11 @@ class Call:
         self._timeout = asyncio.timeout(seconds)
         await self._timeout.__aenter__()
 
-    def check(self, request: Message) -> None:
+    def check(self, request: Message | Undecodable) -> None:
         """Check whose data is asked for, and what the request holds."""
         assert self._caller is not None, "a request is checked after its caller"
+        if isinstance(request, Undecodable):
+            raise RequestUnreadable("The request is no message of this method.")
         self._plan.access.admit_request(self._caller, request)
         check_request(request, self._plan.guard)
         for name in self._plan.id_fields:  # Only now are they known to be no more than ids.

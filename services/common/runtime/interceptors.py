@@ -12,6 +12,7 @@ from services.common.runtime.config import GrpcSettings
 from services.common.runtime.grpc_calls import Call, CallParts, Context, MethodPlan
 from services.common.runtime.identity import Identity
 from services.common.runtime.telemetry import Tracing
+from services.common.runtime.validation import tolerant
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
@@ -53,7 +54,9 @@ class CallChain(grpc.aio.ServerInterceptor):
 
 def _wrap(handler: Handler, plan: MethodPlan, parts: CallParts) -> Handler:
     """Put the chain around a handler of any of the four shapes."""
-    codec = (handler.request_deserializer, handler.response_serializer)
+    decode = handler.request_deserializer
+    assert decode is not None, "a handler of ours decodes its requests"
+    codec = (tolerant(decode), handler.response_serializer)
     if handler.unary_unary is not None:
         behavior = _unary(handler.unary_unary, plan, parts)
         return grpc.unary_unary_rpc_method_handler(behavior, *codec)

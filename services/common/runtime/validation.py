@@ -5,12 +5,13 @@ except ids in UUID form and fields marked ``cagnotte.common.v1.own_format`` (an 
 a loyalty card's number), whose format is their own check; and at every timestamp.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import protovalidate
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from buf.validate import validate_pb2
@@ -36,6 +37,28 @@ class PanRefused(InvalidArgument):
     """A text holds what looks like a payment card number; it is neither kept nor repeated."""
 
     reason = "PAN_REFUSED"
+
+
+class RequestUnreadable(InvalidArgument):
+    """The bytes of a request are no message of its type, or a text in them is not UTF-8."""
+
+    reason = "REQUEST_UNREADABLE"
+
+
+class Undecodable:
+    """Stands for a request that could not be decoded, until the chain answers it."""
+
+
+def tolerant(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Have a decoder give ``Undecodable`` where it would fail: gRPC would answer with the text of the exception."""
+
+    def decode_or_mark(content: bytes) -> Any:
+        try:
+            return decode(content)
+        except (DecodeError, ValueError):
+            return Undecodable()
+
+    return decode_or_mark
 
 
 class TextFault(NamedTuple):

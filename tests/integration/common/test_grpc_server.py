@@ -319,6 +319,53 @@ class TestRequests:
 
         assert parse_error(error.value).reason == "PAN_REFUSED"
 
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("content", [b"\xff\xff", b"\x0a\x02\xc3\x28"], ids=["wire", "utf8"])
+    async def test_bytes_that_are_no_message_are_refused(
+        self,
+        till: grpc.aio.Channel,
+        logged: Callable[[], list[dict[str, Any]]],
+        shape: str,
+        content: bytes,
+    ) -> None:
+        """The caller learns a reason and nothing of our code; the line is written as for any call."""
+        answers = raw_call(till, shape, content)
+
+        error = await refusal(answers)
+
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert parse_error(error) == ("REQUEST_UNREADABLE", {}, [])
+        assert error.details() == "The request is no message of this method."
+        [line] = logged()
+        assert (line["grpc_code"], line["reason"]) == ("INVALID_ARGUMENT", "REQUEST_UNREADABLE")
+
+    async def test_bytes_of_a_stranger_are_refused_for_the_stranger(
+        self, server: GrpcServer
+    ) -> None:
+        """Who calls is found out first."""
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            error = await refusal(raw_call(channel, "Unary", b"\xff"))
+
+        assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def raw_call(channel: grpc.aio.Channel, shape: str, content: bytes) -> None:
+    """Send bytes as the one request, and wait for the end."""
+    reads, writes = SHAPES[shape]
+    kinds = {
+        (0, 0): channel.unary_unary,
+        (1, 0): channel.stream_unary,
+        (0, 1): channel.unary_stream,
+        (1, 1): channel.stream_stream,
+    }
+    call: Any = kinds[reads, writes](f"/{SERVICE.full_name}/{shape}")
+    answer = call(iter([content]) if reads else content)
+    if writes:
+        async for _ in answer:
+            pass
+    else:
+        await answer
+
 
 class TestShapes:
     async def test_streams_pass_in_both_directions(self, till: grpc.aio.Channel) -> None:

@@ -25,8 +25,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """ERROR_REASON_UNSPECIFIED is never sent."""
     ERROR_REASON_FIELD_INVALID: _ErrorReason.ValueType  # 1
-    """FIELD_INVALID: a field breaks a rule of its proto, or a text holds a control character, with INVALID_ARGUMENT. A
-    google.rpc.BadRequest beside it lists every violation. Nothing was written.
+    """FIELD_INVALID: a field breaks a rule of its proto, a text holds a control character, or a timestamp is no instant
+    of the years 1970 to 9998, with INVALID_ARGUMENT. A google.rpc.BadRequest beside it lists every violation. Nothing
+    was written.
 
     Example: { "reason": "FIELD_INVALID", "domain": "cagnotte", "metadata": { "field": "ticket.store_id" } }
     """
@@ -120,6 +121,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: { "reason": "SHARD_HEAD_LOST", "domain": "cagnotte", "metadata": {} }
     """
+    ERROR_REASON_REQUEST_UNREADABLE: _ErrorReason.ValueType  # 18
+    """REQUEST_UNREADABLE: the bytes of the request are no message of the method's, or a text in them is not UTF-8, with
+    INVALID_ARGUMENT. Nothing was written.
+
+    Example: { "reason": "REQUEST_UNREADABLE", "domain": "cagnotte", "metadata": {} }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that every service can give. The value's name without its prefix is the `reason` of the
@@ -130,8 +137,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """ERROR_REASON_UNSPECIFIED is never sent."""
 ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 1
-"""FIELD_INVALID: a field breaks a rule of its proto, or a text holds a control character, with INVALID_ARGUMENT. A
-google.rpc.BadRequest beside it lists every violation. Nothing was written.
+"""FIELD_INVALID: a field breaks a rule of its proto, a text holds a control character, or a timestamp is no instant
+of the years 1970 to 9998, with INVALID_ARGUMENT. A google.rpc.BadRequest beside it lists every violation. Nothing
+was written.
 
 Example: { "reason": "FIELD_INVALID", "domain": "cagnotte", "metadata": { "field": "ticket.store_id" } }
 """
@@ -224,5 +232,11 @@ ERROR_REASON_SHARD_HEAD_LOST: ErrorReason.ValueType  # 17
 """SHARD_HEAD_LOST: somebody else wrote to the shard first, with UNAVAILABLE. Sending it again with the same id is safe.
 
 Example: { "reason": "SHARD_HEAD_LOST", "domain": "cagnotte", "metadata": {} }
+"""
+ERROR_REASON_REQUEST_UNREADABLE: ErrorReason.ValueType  # 18
+"""REQUEST_UNREADABLE: the bytes of the request are no message of the method's, or a text in them is not UTF-8, with
+INVALID_ARGUMENT. Nothing was written.
+
+Example: { "reason": "REQUEST_UNREADABLE", "domain": "cagnotte", "metadata": {} }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
