@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import asyncpg
+
 from services.common.runtime.database import Connection, Database
 from services.common.runtime.kafka_events import Message
 from services.common.runtime.kafka_producer import Acknowledged
@@ -69,11 +71,37 @@ class NothingToPublish:
         return []
 
 
+class InterruptedFacts(JournalFacts):
+    """The journal's facts, over a session that ends as it is asked."""
+
+    def __init__(self, *, failures: int) -> None:
+        self.failures = failures
+
+    async def facts_after(
+        self, conn: Connection, shard_id: int, seq: int, limit: int
+    ) -> list[OutgoingFact]:
+        """Fail as asyncpg does, a few times."""
+        if self.failures:
+            self.failures -= 1
+            raise asyncpg.InternalClientError(
+                "cannot switch to state 12; another operation (2) is in progress"
+            )
+        return await super().facts_after(conn, shard_id, seq, limit)
+
+
 @asynccontextmanager
-async def relaying(db: Database, broker: FakeBroker) -> AsyncIterator[Relay]:
+async def relaying(
+    db: Database, broker: FakeBroker, *, source: JournalFacts | None = None
+) -> AsyncIterator[Relay]:
     """Run a relay with small batches."""
     relay = Relay(
-        db, broker, JournalFacts(), topic=TOPIC, shard_id=0, batch_max=7, idle_seconds=0.02
+        db,
+        broker,
+        source or JournalFacts(),
+        topic=TOPIC,
+        shard_id=0,
+        batch_max=7,
+        idle_seconds=0.02,
     )
     running = asyncio.create_task(relay.run())
     try:
@@ -189,6 +217,16 @@ class TestRelay:
             await asyncio.sleep(0.3)
             broker.away = False
             await until(lambda: arrived(broker, 10))
+
+    async def test_outlasts_a_session_that_the_server_ended(self, db: Database) -> None:
+        """Asyncpg may find the connection busy before it finds it closed; the relay begins anew."""
+        broker = FakeBroker()
+        facts = InterruptedFacts(failures=2)
+        await journal(db, make_facts(3))
+        async with relaying(db, broker, source=facts):
+            await until(lambda: arrived(broker, 3))
+
+        assert facts.failures == 0
 
     async def test_publishes_all_again_when_the_broker_forgot(self, db: Database) -> None:
         """Seen at the start by the log's end, and then nothing is missing."""

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+import asyncpg
 import pytest
 import stripe
 
@@ -201,11 +202,22 @@ class TestDoor:
         assert await _post(address, body, _signature(body)) == 413
         assert ears.heard == []
 
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            Unavailable("No database."),
+            asyncpg.InternalClientError(
+                "cannot switch to state 12; another operation (2) is in progress"
+            ),
+            asyncpg.ConnectionDoesNotExistError(),
+        ],
+        ids=lambda trouble: type(trouble).__name__,
+    )
     async def test_asks_for_a_repetition_of_what_it_could_not_keep(
-        self, address: str, ears: Ears
+        self, address: str, ears: Ears, trouble: Exception
     ) -> None:
         """Without a database the webhook is not acknowledged, and comes again."""
-        ears.trouble = Unavailable("No database.")
+        ears.trouble = trouble
         body = json.dumps(_event())
 
         assert await _post(address, body, _signature(body)) == 503
