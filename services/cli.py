@@ -218,6 +218,30 @@ def verify(folder: Folder = None, wait: WaitSeconds = 30.0, *, as_json: JsonFlag
 
 
 @app.command()
+def dead(
+    folder: Folder = None,
+    *,
+    again: Annotated[
+        bool, typer.Option("--republish", help="Send each event to its topic again.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the events that a consumer could not read, with its reasons."""
+    from deploy.local.dead_letters import read_dead_letters, republish
+
+    broker = _info(_paths(folder)).kafka
+    letters = asyncio.run(read_dead_letters(broker))
+    sent = asyncio.run(republish(broker, letters)) if again else 0
+    if as_json:
+        found = {"dead": [letter.to_json() for letter in letters], "republished": sent}
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for letter in letters:
+        typer.echo(letter.line())
+    typer.echo(f"{len(letters)} dead letters, {sent} events sent again.")
+
+
+@app.command()
 def demo(
     folder: Folder = None,
     baskets: Baskets = DEMO_BASKETS,
