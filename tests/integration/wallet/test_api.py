@@ -285,6 +285,28 @@ class TestRefusals:
         assert parse_error(refused.value).reason == "TICKET_KEY_TAKEN"
         assert opened.checkout.state == wallet_pb2.CHECKOUT_STATE_OPEN
 
+    async def test_a_time_that_is_no_instant_is_refused(self, town: Town) -> None:
+        """Points could never record the ticket; whatever the till's clock sends, nobody pays it."""
+        baskets = [ticket_of(town) for _ in range(4)]
+        baskets[0].ticket.occur_time.nanos = 1_000_000_007
+        baskets[1].ticket.occur_time.nanos = -5
+        baskets[2].ticket.occur_time.seconds = 10**15
+        baskets[3].ticket.occur_time.seconds = -62_135_596_801
+        async with town.running(), town.till() as till:
+            answers = await asyncio.gather(
+                *(till.checkouts.OpenCheckout(basket) for basket in baskets),
+                return_exceptions=True,
+            )
+
+        for answer in answers:
+            assert isinstance(answer, grpc.aio.AioRpcError)
+            assert answer.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert parse_error(answer) == (
+                "FIELD_INVALID",
+                {"field": "ticket.occur_time"},
+                [("ticket.occur_time", "is not a valid instant")],
+            )
+
     async def test_a_basket_that_a_checkout_cannot_pay_is_refused(self, town: Town) -> None:
         """Cash on the ticket is none of the phone's business."""
         async with town.running(), town.till() as till:
