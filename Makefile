@@ -9,9 +9,9 @@ ARGS ?=
 # Made anew when what it is made from changes; a half-finished installation leaves no stamp.
 INSTALLED := $(VENV)/.installed
 
-# What test-kafka and test-postgres run: everything that meets a broker, and everything that meets a database.
+# What test-kafka and test-postgres run: events, relay, journeys and the demo; and everything that meets a database.
 KAFKA_TESTS := tests/integration/common/test_kafka.py tests/integration/common/test_relay.py \
-  tests/integration/ledger/test_service.py tests/acceptance
+  tests/integration/ledger/test_service.py $(wildcard tests/acceptance/test_a_*.py) tests/acceptance/test_demo_figures.py
 POSTGRES_15 := /usr/lib/postgresql/15/bin
 POSTGRES_TESTS := $(addprefix tests/integration/,common ledger points wallet auditor test_access_matrix.py)
 
