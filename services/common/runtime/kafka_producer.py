@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
 
 from services.common.runtime.config import KafkaSettings
@@ -134,11 +134,13 @@ class Producer:
             await observer.start()
 
     async def _disconnect(self) -> None:
-        clients = [client for client in (self._producer, self._observer) if client is not None]
+        producer, observer = self._producer, self._observer
         self._producer = self._observer = None
         self._topics.clear()
-        for client in clients:
-            await stop_client(client)
+        if producer is not None:
+            await _abandon(producer)
+        if observer is not None:
+            await stop_client(observer)
 
     async def _partitions(self, producer: Any, topic: str) -> int:
         if topic not in self._topics:
@@ -225,6 +227,24 @@ async def stop_client(client: Any, *, method: str = "stop") -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
                     await connections.close()
+
+
+async def _abandon(producer: Any) -> None:
+    """Stop a producer without sending what it still has.
+
+    ``publish`` waits for every acknowledgement, so whatever is left belongs to a call that has failed and will be made
+    again. Stopped as usual, the client would try to send it first; cut off in that, its sender would live on, come back
+    with the broker, and write the old messages into the same partitions beside the next client's.
+    """
+    # aiokafka has no public way to close without flushing.
+    sender, accumulator = producer._sender, producer._message_accumulator  # noqa: SLF001
+    task = None if sender is None else sender.sender_task
+    if task is not None and not task.done():
+        task.cancel()
+        await stop_client(producer.client, method="close")
+        await asyncio.wait([task], timeout=_STOP_TIMEOUT_SECONDS)
+        accumulator.fail_all(KafkaConnectionError("The producer was abandoned."))
+    await stop_client(producer)
 
 
 async def _send_share(
