@@ -13,7 +13,11 @@ INSTALLED := $(VENV)/.installed
 KAFKA_TESTS := tests/integration/common/test_kafka.py tests/integration/common/test_relay.py \
   tests/integration/ledger/test_service.py $(wildcard tests/acceptance/test_a_*.py) tests/acceptance/test_demo_figures.py
 POSTGRES_15 := /usr/lib/postgresql/15/bin
-POSTGRES_TESTS := $(addprefix tests/integration/,common ledger points wallet auditor test_access_matrix.py)
+POSTGRES_TESTS := $(addprefix tests/integration/,common/test_database.py common/test_journal.py ledger points auditor/test_verify.py \
+  $(addprefix wallet/,test_api.py test_commit_batch.py test_pay.py test_queries.py test_service.py))
+# Tests of one file stay in one process, so that they share its stack; WORKERS=0 runs all in one.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # $(call apt_install,PROGRAM,PACKAGES): install Debian packages where a program is missing and we are root. Where that
 # is not possible the next line says what is missing, and fails.
@@ -39,12 +43,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $@
 
 test: $(INSTALLED) ## Run the whole test suite (ARGS="-m unit" or "-k word" narrows it)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-kafka: $(INSTALLED) ## Run the tests of events, relay and journeys on Apache Kafka, killed and restarted midway
 	$(call apt_install,mvn,default-jre-headless maven)
 	$(BIN)/python -m deploy.kafka.fetch
-	CAGNOTTE_TEST_KAFKA=apache CAGNOTTE_BROKER=apache $(BIN)/python -m pytest $(KAFKA_TESTS) $(ARGS)
+	CAGNOTTE_TEST_KAFKA=apache CAGNOTTE_BROKER=apache $(PYTEST) $(KAFKA_TESTS) $(ARGS)
 
 test-postgres: $(INSTALLED) ## Run the tests of stores and services on Debian's PostgreSQL 15
 	@# Where the package is new to the machine it shall not start a server of its own.
@@ -52,7 +56,7 @@ test-postgres: $(INSTALLED) ## Run the tests of stores and services on Debian's 
 	  echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }
 	$(call apt_install,$(POSTGRES_15)/postgres,postgresql-15)
 	@[ -x $(POSTGRES_15)/postgres ] || { echo "PostgreSQL 15 is not in $(POSTGRES_15) (apt install postgresql-15)." >&2; exit 1; }
-	CAGNOTTE_TEST_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/python -m pytest $(POSTGRES_TESTS) $(ARGS)
+	CAGNOTTE_TEST_POSTGRES_BIN=$(POSTGRES_15) $(PYTEST) $(POSTGRES_TESTS) $(ARGS)
 
 demo: $(INSTALLED) ## Replay real baskets, book them, verify (ARGS="--baskets 500" or "--all")
 	$(BIN)/cagnotte demo $(ARGS)
