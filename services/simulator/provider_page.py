@@ -55,9 +55,15 @@ class ProviderPage:
         intent = await self._ask("GET", path, self._publishable_key, params=secret)
         if intent.get("status") == _SUCCEEDED:
             return
-        answer = await self._ask(
-            "POST", f"{path}/confirm", self._publishable_key, data=secret | _card_form(card)
-        )
+        try:
+            answer = await self._ask(
+                "POST", f"{path}/confirm", self._publishable_key, data=secret | _card_form(card)
+            )
+        except ProviderRefusedError:
+            # A provider that died after confirming refuses the repetition: look what it did.
+            answer = await self._ask("GET", path, self._publishable_key, params=secret)
+            if answer.get("status") != _SUCCEEDED:
+                raise
         if answer.get("status") != _SUCCEEDED:
             raise ProviderRefusedError(f"The provider did not take a card: {answer.get('status')}.")
 

@@ -130,17 +130,25 @@ class TestTrouble:
 
     async def test_who_gets_no_turn_in_time_has_sent_nothing(self, desk: CardDesk) -> None:
         """The deadline counts from the first wait, and waiting is not sending."""
-        hanging, other = await desk.call("pm_card_hang"), await desk.call("pm_card_visa")
+        hanging = await desk.call("pm_card_hang")
+        others = [await desk.call("pm_card_visa") for _ in range(4)]
 
         async with open_adapter(
             desk.sandbox.url, timeout_seconds=HASTY_SECONDS, connections_max=1
         ) as provider:
-            first, second = await asyncio.gather(
-                provider.authorize(hanging), provider.authorize(other)
+            first, *rest = await asyncio.gather(
+                provider.authorize(hanging), *(provider.authorize(other) for other in others)
             )
 
-        assert (first.phase, second.phase) == (LegPhase.OUTCOME_UNKNOWN, LegPhase.NOT_SENT)
-        assert await desk.intents(other) == []
+        # The first of those who wait may get its turn in the very moment that the time is over.
+        waited = [
+            other
+            for other, answer in zip(others, rest, strict=True)
+            if answer.phase is LegPhase.NOT_SENT
+        ]
+        assert first.phase is LegPhase.OUTCOME_UNKNOWN
+        assert waited
+        assert [await desk.intents(other) for other in waited] == [[] for _ in waited]
 
 
 class TestEvents:
