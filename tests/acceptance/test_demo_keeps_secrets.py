@@ -35,6 +35,8 @@ DIGITS: Final = re.compile(
     rb"(?<![0-9A-Za-z])(?<![0-9][.])(?<![0-9a-f]{32}-)"
     rb"(?:[0-9]{13,19}|[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,7})(?![0-9A-Za-z])"
 )
+UUID_TEXT: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Its last group may be all digits, and the byte of a proto's next field be one more."""
 SCHEMES: Final = re.compile(rb"4|5[1-5]|2[2-7]|3[47]|35|30|36|38|6")
 TOKEN: Final = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}")
 CLIENT_SECRET: Final = re.compile(rb"(?:seti|pi)_[A-Za-z0-9]+_secret_[A-Za-z0-9]+")
@@ -56,7 +58,7 @@ def luhn(digits: bytes) -> bool:
 
 def card_numbers(content: bytes) -> Iterator[bytes]:
     """Give what looks like a card number: its length, a scheme's prefix, and the check digit."""
-    for match in DIGITS.finditer(content):
+    for match in DIGITS.finditer(UUID_TEXT.sub(b" id ", content)):
         digits = re.sub(rb"[ -]", b"", match[0])
         if SCHEMES.match(digits) and luhn(digits):
             yield match[0]
