@@ -276,11 +276,13 @@ def main() -> None:
 def _replay(
     paths: "StackPaths", baskets: int | None, phones_percent: int, console: Console
 ) -> "ReplayReport":
+    import uvloop
+
     from services.replaying import endpoints_of
     from services.simulator.replay import ReplayOptions, run_replay
 
     options = ReplayOptions(baskets=baskets, phones_percent=phones_percent)
-    return asyncio.run(run_replay(endpoints_of(paths), options, console=console))
+    return uvloop.run(run_replay(endpoints_of(paths), options, console=console))
 
 
 def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "VerifyReport":

@@ -1,17 +1,16 @@
 """The replay: a year of baskets, day by day, through tills and phones, until the books have caught up."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
 from cagnotte.points.v1 import points_service_pb2 as pb
 from services.simulator.baskets import (
-    Basket,
     Dataset,
     count_baskets,
     installed_dataset,
@@ -23,8 +22,8 @@ from services.simulator.calls import Patience
 from services.simulator.catching_up import wait_for_books
 from services.simulator.comparison import Seen, compare
 from services.simulator.day import DayMover
+from services.simulator.day_printing import DayPrinter, PrintedDay
 from services.simulator.errors import ServiceRefusedError
-from services.simulator.figures import figures_of
 from services.simulator.habits import PhonePlan
 from services.simulator.offline import OutagePlan
 from services.simulator.outcomes import AnswerTally
@@ -33,16 +32,9 @@ from services.simulator.phone_days import PhoneDays
 from services.simulator.phone_tally import PhoneTally
 from services.simulator.progress import Progress, shown_progress
 from services.simulator.report import InputFigures, ReplayReport
-from services.simulator.sales import sale_of
 from services.simulator.stack import Endpoints, Stack, open_stack
-from services.simulator.tickets import (
-    TicketPrinter,
-    card_number,
-    customer_id,
-    member_id,
-    till_number,
-)
-from services.simulator.tills import OfflineQueues, Ticket, TillNetwork
+from services.simulator.tickets import card_number, customer_id, member_id
+from services.simulator.tills import OfflineQueues, TillNetwork
 
 PHONES_PERCENT: Final = 30
 """The share of baskets that are paid by phone, unless one is named."""
@@ -101,7 +93,6 @@ class _Replay:
         self._options = options
         self._progress = progress
         self._tally = AnswerTally()
-        self._printer = TicketPrinter()
         plan = OutagePlan(seed=options.seed, percent=options.offline_percent)
         self._plan = plan
         self._phone_plan = PhonePlan(
@@ -140,23 +131,37 @@ class _Replay:
         total = whole if options.baskets is None else min(whole, options.baskets)
         self._progress.begin("tickets", total=total)
         queues = OfflineQueues()
-        for day, baskets in groupby(
+        printer = DayPrinter(
             read_baskets(options.dataset, limit=options.baskets),
-            key=lambda basket: basket.business_date,
-        ):
-            is_past = mover.has_seen(day)
+            plan=self._plan,
+            phone_plan=self._phone_plan,
+            queues=queues,
+        )
+        printed = await printer.print_next()
+        while printed is not None:
+            day, is_past = printed.day, mover.has_seen(printed.day)
             await mover.move_to_end_of(day)
-            online = self._print(baskets, queues)
-            await self._network.upload(queues.take_due(day), upload_date=day)
-            if self._phones is not None:
-                await self._phones.begin(day, online, is_past=is_past)
-            await self._network.send(online)
-            if self._phones is not None:
-                await self._phones.counter.close_day()
+            printed = await self._sell(printed, printer, queues, is_past=is_past)
             self._progress.show_day(day, queued=len(queues))
         await self._network.upload(queues.take_due(date.max), upload_date=date.max)
         if self._phones is not None:
             await self._phones.end()
+
+    async def _sell(
+        self, printed: PrintedDay, printer: DayPrinter, queues: OfflineQueues, *, is_past: bool
+    ) -> PrintedDay | None:
+        """Send all that is due on a day; the next one is printed meanwhile, and given."""
+        day = printed.day
+        upload = self._network.upload(queues.take_due(day), upload_date=day)
+        if self._phones is None:
+            send = self._network.send(printed.online)
+            return await _meanwhile(printer.print_next(), upload, send)
+        # What phones plan to pay with depends on what their owners have by then: queues come first.
+        await upload
+        await self._phones.begin(day, printed.online, is_past=is_past)
+        following = await _meanwhile(printer.print_next(), self._network.send(printed.online))
+        await self._phones.counter.close_day()
+        return following
 
     async def _enrol(self, households: Sequence[int]) -> None:
         self._progress.begin("members", total=len(households))
@@ -171,25 +176,19 @@ class _Replay:
             self._progress.advance(len(chunk))
             self._progress.show("members")
 
-    def _print(self, baskets: Iterator[Basket], queues: OfflineQueues) -> list[Ticket]:
-        # One pass over the day: tickets of tills on the network are given back to be sent now.
-        online: list[Ticket] = []
-        for basket in baskets:
-            till = till_number(basket.basket_id)
-            upload_date = self._plan.upload_date(
-                store_id=basket.store_id, till_id=till, business_date=basket.business_date
-            )
-            figures, sale = figures_of(basket), None
-            if upload_date is None:
-                sale = sale_of(basket, figures, plan=self._phone_plan)
-            checkout_id = None if sale is None else sale.checkout_id
-            request = self._printer.print_ticket(basket, checkout_id=checkout_id)
-            ticket = Ticket(basket.store_id, till, request, figures, sale)
-            if upload_date is None:
-                online.append(ticket)
-            else:
-                queues.put(ticket, upload_date=upload_date)
-        return online
+
+async def _meanwhile(
+    printing: Coroutine[Any, Any, PrintedDay | None], *sending: Coroutine[Any, Any, None]
+) -> PrintedDay | None:
+    """Do all at once and give what was printed; raise the first ReplayError, and give the rest up."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for work in sending:
+                tasks.create_task(work)
+            printed = tasks.create_task(printing)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+    return printed.result()
 
 
 def _enrolment(households: Sequence[int]) -> pb.EnrolMembersRequest:
