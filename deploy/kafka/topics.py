@@ -35,15 +35,21 @@ def read_topics() -> list[Topic]:
     ]
 
 
-async def create_topics(bootstrap: str, *, replication_factor_max: int) -> list[str]:
+async def create_topics(
+    bootstrap: str, *, replication_factor_max: int, partitions_max: int | None = None
+) -> list[str]:
     """Make the topics that do not exist and return their names; raises aiokafka's KafkaError.
 
-    A cluster smaller than the replication that a topic asks for gets as many copies as it can hold.
+    A cluster smaller than the replication that a topic asks for gets as many copies as it can hold, and
+    ``partitions_max`` is for one that serves fewer partitions better than many.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
-        wanted = [_render(topic, replication_factor_max) for topic in read_topics()]
+        wanted = [
+            _render(topic, replication_factor_max, partitions_max=partitions_max)
+            for topic in read_topics()
+        ]
         response = await admin.create_topics(wanted)
         made = []
         for name, code, *_ in response.topic_errors:
@@ -57,9 +63,12 @@ async def create_topics(bootstrap: str, *, replication_factor_max: int) -> list[
         await admin.close()
 
 
-def _render(topic: Topic, replication_factor_max: int) -> NewTopic:
+def _render(topic: Topic, replication_factor_max: int, *, partitions_max: int | None) -> NewTopic:
     copies = min(topic.replication_factor, replication_factor_max)
     config = dict(topic.config)
     # More confirmations than copies would refuse every write.
     config["min.insync.replicas"] = str(max(1, min(int(config["min.insync.replicas"]), copies - 1)))
-    return NewTopic(topic.name, topic.partitions, copies, topic_configs=config)
+    partitions = (
+        topic.partitions if partitions_max is None else min(topic.partitions, partitions_max)
+    )
+    return NewTopic(topic.name, partitions, copies, topic_configs=config)

@@ -16,8 +16,19 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.state import APACHE, StackState
 from deploy.local.supervisor import PartSpec
 
+EMBEDDED_PARTITIONS_MAX: Final = 2
+"""Partitions of a topic on the embedded broker, which serves one process of each service.
+
+Whatever reads a partition there costs more with each batch that it holds, and every partition has batches of its own.
+"""
+
 _READY_SECONDS_MAX: Final = {"embedded": 30.0, APACHE: 120.0}
 _STOP_SECONDS_MAX: Final = {"embedded": 5.0, APACHE: 30.0}
+
+
+def partitions_max(state: StackState) -> int | None:
+    """Return the most partitions that a topic has on the stack's broker; None where topics.yaml alone decides."""
+    return None if state.broker == APACHE else EMBEDDED_PARTITIONS_MAX
 
 
 def broker_spec(paths: StackPaths, state: StackState) -> PartSpec:
@@ -29,7 +40,9 @@ def broker_spec(paths: StackPaths, state: StackState) -> PartSpec:
 
     async def make_topics() -> None:
         try:
-            await create_topics(address, replication_factor_max=1)
+            await create_topics(
+                address, replication_factor_max=1, partitions_max=partitions_max(state)
+            )
         except KafkaError as error:
             message = f"The broker's topics could not be made: {error}. Its log is {paths.logs / 'kafka.log'}."
             raise StackError(message) from error

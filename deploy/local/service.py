@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from deploy.kafka.topics import read_topics
+from deploy.local.broker import partitions_max
 from deploy.local.errors import StackError
 from deploy.local.health import is_serving
 from deploy.local.identity import identity_settings
@@ -80,8 +81,7 @@ def _settings(
         "KAFKA__BOOTSTRAP": f"{LOOPBACK}:{state.ports['kafka']}",
         # The embedded broker has no idempotent producer; a repeated fact is recognized by its id.
         "KAFKA__IDEMPOTENT": str(state.broker == APACHE),
-        # A relay that finds its topic missing makes it as topics.yaml says.
-        "KAFKA__PARTITIONS": str(max(topic.partitions for topic in read_topics())),
+        "KAFKA__PARTITIONS": str(_partitions(state)),
         "GRPC__LISTEN": service_address(state, service),
         "METRICS__LISTEN": f"{LOOPBACK}:{state.ports[f'{service}_metrics']}",
         "DEVELOPMENT": "true",
@@ -91,6 +91,12 @@ def _settings(
     if service == "wallet":
         settings |= _wallet_settings(paths, state)
     return _inherited() | {f"{prefix}_{name}": value for name, value in settings.items()}
+
+
+def _partitions(state: StackState) -> int:
+    """Return how many a relay gives its topic when it finds it missing: those that the stack would have given it."""
+    most = max(topic.partitions for topic in read_topics())
+    return min(most, partitions_max(state) or most)
 
 
 def _wallet_settings(paths: StackPaths, state: StackState) -> dict[str, str]:
