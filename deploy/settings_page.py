@@ -1,5 +1,6 @@
 """Writes docs/settings.md from the settings themselves: ``python deploy/settings_page.py``."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -79,6 +80,8 @@ def _default_of(key: str, field: FieldInfo) -> str:
         return "required (of a block that is used)" if "TLS__" in key else "required"
     if field.default is None or field.default in ((), ""):
         return ""
+    if isinstance(field.default, dict):
+        return f"`{json.dumps(field.default)}`"
     value = getattr(field.default, "value", field.default)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

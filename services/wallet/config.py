@@ -4,7 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+)
 from pydantic_settings import SettingsConfigDict
 
 from services.common.runtime.config import ServiceSettings
@@ -44,6 +52,15 @@ class ProviderSettings(_Block):
     connections_max: Annotated[
         PositiveInt, Field(description="Connections to the provider at most.")
     ] = 64
+    card_least_minor: Annotated[
+        dict[str, NonNegativeInt],
+        Field(
+            description=(
+                "What a card pays at least in a currency, in minor units, as JSON; in one that is"
+                " not named, any amount."
+            )
+        ),
+    ] = {"EUR": 50}
 
 
 class WebhookSettings(_Block):
@@ -90,6 +107,16 @@ class Settings(ServiceSettings):
     hold_days: Annotated[
         PositiveInt, Field(description="Business days after which a hold is void by itself.")
     ] = 7
+    attempts_max: Annotated[
+        PositiveInt, Field(description="Attempts at paying one checkout; then the till is paid.")
+    ] = 10
+    declines_max: Annotated[
+        PositiveInt,
+        Field(description="Cards of one shopper declined in a span; then no card is asked."),
+    ] = 10
+    declines_seconds: Annotated[PositiveInt, Field(description="That span, in business time.")] = (
+        3600
+    )
     point_value_minor_per_100: Annotated[
         PositiveInt, Field(description="What 100 points pay, in cents.")
     ] = 100
@@ -132,6 +159,11 @@ class Settings(ServiceSettings):
     def hold_duration(self) -> timedelta:
         """Give how long a hold lasts in business time."""
         return timedelta(days=self.hold_days)
+
+    @property
+    def declines_span(self) -> timedelta:
+        """Give over how much business time declined cards are counted."""
+        return timedelta(seconds=self.declines_seconds)
 
     @property
     def checkout_duration(self) -> timedelta:

@@ -51,18 +51,20 @@ from services.wallet.store.outbox import CheckoutFacts
 from services.wallet.store.shelf import Shelf
 from services.wallet.usecases.checkouts import Checkouts
 from services.wallet.usecases.commit_batch import CommitBatch
+from services.wallet.usecases.declines import CardDeclines
 from services.wallet.usecases.drive import Driver, Performs
 from services.wallet.usecases.execute import Queue, execute
 from services.wallet.usecases.expire_checkouts import sweep_checkouts
 from services.wallet.usecases.funds import ReadFunds
 from services.wallet.usecases.hear import Hear
 from services.wallet.usecases.in_time import InTime
-from services.wallet.usecases.pay import Pay
+from services.wallet.usecases.pay import Pay, PayTerms
 from services.wallet.usecases.payment_methods import PaymentMethods
 from services.wallet.usecases.perform import Perform
 from services.wallet.usecases.poll_provider import PollProvider
 from services.wallet.usecases.read import Reader
 from services.wallet.usecases.recover import Recovery
+from services.wallet.usecases.top_up import TopUps
 from services.wallet.usecases.watch import WatchHub
 
 _SERVICE = "wallet"
@@ -116,6 +118,9 @@ class Engine:
         self.in_time = InTime(
             self.queue, self.hub, self.driver, budget_seconds=settings.answer_budget_seconds
         )
+        self.declines = CardDeclines(
+            clock, declines_max=settings.declines_max, span=settings.declines_span
+        )
         self._on_commit = on_commit
 
     async def _record(self, command: RecordAnswers) -> Payment:
@@ -125,6 +130,7 @@ class Engine:
         self._on_commit()
         self.hub.publish(payments)
         self.driver.notice(payments)
+        self.declines.notice(payments)
 
 
 async def serve(settings: Settings) -> int:
@@ -257,8 +263,13 @@ def _registrations(
         read_funds,
         in_time,
         clock,
-        hold_duration=settings.hold_duration,
-        point_value_minor_per_100=settings.point_value_minor_per_100,
+        engine.declines,
+        terms=PayTerms(
+            hold_duration=settings.hold_duration,
+            attempts_max=settings.attempts_max,
+            point_value_minor_per_100=settings.point_value_minor_per_100,
+            card_least_minor=settings.provider.card_least_minor,
+        ),
     )
     checkouts = Checkouts(
         engine.queue, in_time, clock, checkout_duration=settings.checkout_duration
@@ -282,6 +293,6 @@ def _registrations(
         Registration(
             prepaid_service_pb2.DESCRIPTOR.services_by_name["PrepaidService"],
             prepaid_service_pb2_grpc.add_PrepaidServiceServicer_to_server,
-            PrepaidServicer(reader, read_funds, in_time),
+            PrepaidServicer(reader, read_funds, TopUps(reader, in_time, engine.declines)),
         ),
     ]

@@ -14,9 +14,8 @@ from services.wallet.codec.checkout import parse_optional, render_top_up
 from services.wallet.domain.payment import Payment
 from services.wallet.domain.top_up import TopUp
 from services.wallet.usecases.funds import ReadFunds
-from services.wallet.usecases.in_time import InTime
 from services.wallet.usecases.read import Reader, shopper_id
-from services.wallet.usecases.top_up import CURRENCY_CODE, top_up
+from services.wallet.usecases.top_up import CURRENCY_CODE, TopUps
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -24,17 +23,15 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 class PrepaidServicer(prepaid_service_pb2_grpc.PrepaidServiceServicer):
     """Translate; decide nothing."""
 
-    def __init__(self, reader: Reader, read_funds: ReadFunds, in_time: InTime) -> None:
-        """Take the questions, the balances, and what answers in time."""
+    def __init__(self, reader: Reader, read_funds: ReadFunds, top_ups: TopUps) -> None:
+        """Take the questions, the balances, and what can be done with top-ups."""
         self._reader = reader
         self._read_funds = read_funds
-        self._in_time = in_time
+        self._top_ups = top_ups
 
     async def TopUp(self, request: pb.TopUpRequest, context: Context) -> pb.TopUpResponse:
         """Charge a card and credit the balance, once."""
-        payment = await top_up(
-            self._reader,
-            self._in_time,
+        payment = await self._top_ups.top_up(
             UUID(request.request_id),
             amount_minor=request.amount_minor,
             payment_method_id=parse_optional(request.payment_method_id),

@@ -46,6 +46,8 @@ class StartPayment:
     request_hash: bytes
     tenders: tuple[PlannedTender, ...]
     hold_expire_time: datetime
+    attempts_max: int
+    """How many attempts the checkout may have, this one counted."""
 
 
 class Answer(NamedTuple):

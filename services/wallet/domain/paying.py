@@ -37,6 +37,12 @@ class TendersInsufficient(FailedPrecondition):
     reason = "TENDERS_INSUFFICIENT"
 
 
+class AttemptsTooMany(FailedPrecondition):
+    """The checkout has had as many attempts as one may have."""
+
+    reason = "CHECKOUT_ATTEMPTS_TOO_MANY"
+
+
 class CheckoutNotRefundable(FailedPrecondition):
     """The checkout is not settled."""
 
@@ -76,12 +82,29 @@ def require_claimed(checkout: Checkout, customer_id: UUID) -> None:
         )
 
 
+def require_attempt_left(checkout: Checkout, *, attempts_max: int) -> None:
+    """Refuse one attempt more than a checkout may have: who tries card after card is no shopper.
+
+    A refusal leaves no fact, and so the limit is in none: what was allowed stays allowed when the setting changes.
+
+    Raises:
+        AttemptsTooMany: as it says.
+    """
+    if checkout.attempt >= attempts_max:
+        raise AttemptsTooMany(
+            "The checkout was tried as often as it may be; pay at the till.",
+            checkout_id=checkout.checkout_id,
+            attempts_max=attempts_max,
+        )
+
+
 def decide_payment(batch: Batch, command: StartPayment, *, now: datetime) -> PaymentOutcome:
     """Start an attempt: its legs are written down, and the first operations as about to be sent.
 
     Raises:
         CheckoutNotFound, CheckoutNotClaimed, ClaimedByAnother, CheckoutNotOpen: as they say.
         RequestIdReused: the id made another attempt.
+        AttemptsTooMany: it was tried as often as it may be.
         TendersInsufficient: the tenders do not pay exactly what is due.
     """
     checkout = get_checkout(batch, command.checkout_id)
@@ -89,6 +112,7 @@ def decide_payment(batch: Batch, command: StartPayment, *, now: datetime) -> Pay
     if is_repeat(checkout, request_id=command.request_id, request_hash=command.request_hash):
         return PaymentOutcome(checkout, replayed=True)
     require_open(checkout, now=now)
+    require_attempt_left(checkout, attempts_max=command.attempts_max)
     legs = _new_legs(command.checkout_id, command.request_id, command.tenders)
     missing_minor = checkout.basket.due_minor - sum(leg.amount_minor for leg in legs)
     if missing_minor:

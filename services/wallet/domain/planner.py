@@ -5,10 +5,10 @@ and to the lines. It reserves nothing; the saga does.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from services.common.kernel.errors import InvalidArgument
+from services.common.kernel.errors import FailedPrecondition, InvalidArgument
 from services.common.kernel.money import allocate
 from services.wallet.domain.basket import BasketLine
 from services.wallet.domain.shopper import Shopper, card_of
@@ -22,6 +22,12 @@ class TendersInvalid(InvalidArgument):
     """A kind twice, kitty together with points, or a method for what is no card."""
 
     reason = "TENDERS_INVALID"
+
+
+class CardAmountTooSmall(FailedPrecondition):
+    """What is left for the card is less than a card pays, and the shopper's amounts leave no other way."""
+
+    reason = "CARD_AMOUNT_TOO_SMALL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,7 @@ def plan_tenders(
     funds: Funds,
     shopper: Shopper | None,
     point_value_minor_per_100: int,
+    card_least_minor: int,
 ) -> Plan:
     """Plan what each means pays of ``due_minor``, in the order of the request.
 
@@ -91,19 +98,54 @@ def plan_tenders(
     pays 0. Points are never taken above their worth: the amount they pay is rounded down, and the points to the fewest
     that are worth it.
 
+    A card pays ``card_least_minor`` at least, or nothing: means without an amount pay less where they would leave it a
+    smaller rest, the last one first.
+
     Raises:
         TendersInvalid: see ``check_requests``.
         PaymentMethodNotFound: the shopper has no such card.
+        CardAmountTooSmall: the card's part is too small, whatever means without an amount pay.
     """
     check_requests(requests)
+    purse = _Purse(funds, shopper, point_value_minor_per_100)
+    plan = _fill(requests, due_minor, purse, card_max=due_minor)
+    card_minor = _card_minor(plan)
+    if not 0 < card_minor < card_least_minor:
+        return plan
+    lacking = card_least_minor - card_minor
+    raised = _with_more_by_card(plan, requests, lacking, value=purse.point_value)
+    if raised is not None:
+        return raised
+    without_card = _fill(requests, due_minor, purse, card_max=0)
+    if not without_card.missing_minor:
+        return without_card
+    if plan.missing_minor:
+        return plan
+    raise CardAmountTooSmall(
+        "The rest is less than a card pays.",
+        card_minor=card_minor,
+        least_minor=card_least_minor,
+    )
+
+
+class _Purse(NamedTuple):
+    """What a shopper can pay with, and what a hundred points are worth."""
+
+    funds: Funds
+    shopper: Shopper | None
+    point_value: int
+
+
+def _fill(
+    requests: Sequence[TenderRequest], due_minor: int, purse: _Purse, *, card_max: int
+) -> Plan:
+    """Let each means pay what it has of what is left; the card pays ``card_max`` at most."""
     left = due_minor
     short = 0
     tenders: list[PlannedTender] = []
     for request in requests:
         wanted = min(request.amount_minor or left, left)
-        tender = _plan_one(
-            request, wanted, funds=funds, shopper=shopper, value=point_value_minor_per_100
-        )
+        tender = _plan_one(request, wanted, purse, card_max=card_max)
         if request.amount_minor:
             short += wanted - tender.amount_minor
             left -= wanted
@@ -113,13 +155,48 @@ def plan_tenders(
     return Plan(due_minor, tuple(tenders), missing_minor=left + short)
 
 
+def _card_minor(plan: Plan) -> int:
+    return sum(t.amount_minor for t in plan.tenders if t.kind is TenderKind.CARD)
+
+
+def _with_more_by_card(
+    plan: Plan, requests: Sequence[TenderRequest], lacking: int, *, value: int
+) -> Plan | None:
+    """Let the card pay ``lacking`` more, for means that were asked for no exact amount; None when they cannot."""
+    tenders = list(plan.tenders)
+    given = 0
+    for place, request in reversed(list(enumerate(requests))):
+        if request.amount_minor or request.kind is TenderKind.CARD or given >= lacking:
+            continue
+        before = tenders[place]
+        after = _with_amount(before, max(before.amount_minor - (lacking - given), 0), value=value)
+        given += before.amount_minor - after.amount_minor
+        tenders[place] = after
+    card = next(place for place, tender in enumerate(tenders) if tender.kind is TenderKind.CARD)
+    amount_minor = tenders[card].amount_minor + given
+    exact_minor = requests[card].amount_minor
+    if given < lacking or 0 < exact_minor < amount_minor:
+        return None
+    tenders[card] = replace(tenders[card], amount_minor=amount_minor)
+    return plan._replace(tenders=tuple(tenders))
+
+
+def _with_amount(tender: PlannedTender, amount_minor: int, *, value: int) -> PlannedTender:
+    """Give what a means other than the card takes for a smaller amount; points may pay still less."""
+    quantity = amount_minor if tender.kind is TenderKind.KITTY else 0
+    if tender.kind is TenderKind.POINTS:
+        amount_minor, quantity = _points_for(amount_minor, value)
+    return replace(tender, amount_minor=amount_minor, quantity=quantity)
+
+
 def _plan_one(
-    request: TenderRequest, wanted: int, *, funds: Funds, shopper: Shopper | None, value: int
+    request: TenderRequest, wanted: int, purse: _Purse, *, card_max: int
 ) -> PlannedTender:
+    funds, shopper, value = purse
     match request.kind:
         case TenderKind.CARD:
             card = card_of(shopper, request.payment_method_id)
-            return _planned(request.kind, wanted, 0, available_minor=0, card=card)
+            return _planned(request.kind, min(wanted, card_max), 0, available_minor=0, card=card)
         case TenderKind.PREPAID:
             available = max(funds.prepaid_minor, 0)
             return _planned(request.kind, min(wanted, available), 0, available_minor=available)

@@ -1,6 +1,6 @@
 """Pay a checkout: plan the tenders against what the shopper has, and begin an attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -12,11 +12,17 @@ from services.common.runtime.telemetry import current_traceparent
 from services.wallet.domain.checkout import Checkout
 from services.wallet.domain.command import StartPayment
 from services.wallet.domain.opening import require_open
-from services.wallet.domain.paying import TendersInsufficient, is_repeat, require_claimed
+from services.wallet.domain.paying import (
+    TendersInsufficient,
+    is_repeat,
+    require_attempt_left,
+    require_claimed,
+)
 from services.wallet.domain.payment import Payment
 from services.wallet.domain.planner import Plan, all_means, check_requests, plan_tenders
 from services.wallet.domain.shopper import Shopper
 from services.wallet.domain.tender import TenderRequest
+from services.wallet.usecases.declines import CardDeclines
 from services.wallet.usecases.funds import ReadFunds
 from services.wallet.usecases.in_time import InTime
 from services.wallet.usecases.read import Reader, shopper_id
@@ -29,6 +35,15 @@ class PayRequest(NamedTuple):
     request_hash: bytes
     checkout_id: UUID
     tenders: Sequence[TenderRequest]
+
+
+class PayTerms(NamedTuple):
+    """What the settings say of paying; ``card_least_minor`` is by currency, nothing where one is not named."""
+
+    hold_duration: timedelta
+    attempts_max: int
+    point_value_minor_per_100: int
+    card_least_minor: Mapping[str, int]
 
 
 class Planned(NamedTuple):
@@ -47,17 +62,17 @@ class Pay:
         read_funds: ReadFunds,
         in_time: InTime,
         clock: Clock,
+        declines: CardDeclines,
         *,
-        hold_duration: timedelta,
-        point_value_minor_per_100: int,
+        terms: PayTerms,
     ) -> None:
-        """Take its parts; holds last ``hold_duration`` of business time."""
+        """Take its parts; holds last as long in business time as the terms say."""
         self._reader = reader
         self._read_funds = read_funds
         self._in_time = in_time
         self._clock = clock
-        self._hold_duration = hold_duration
-        self._point_value = point_value_minor_per_100
+        self._declines = declines
+        self._terms = terms
 
     async def quote(
         self, checkout_id: UUID, tenders: Sequence[TenderRequest], *, caller: Caller
@@ -66,7 +81,7 @@ class Pay:
 
         Raises:
             CheckoutNotFound, CheckoutNotClaimed, CheckoutNotOpen: as they say.
-            TendersInvalid, PaymentMethodNotFound, BalancesUnavailable: as they say.
+            TendersInvalid, PaymentMethodNotFound, CardAmountTooSmall, BalancesUnavailable: as they say.
         """
         checkout, shopper = await self._reader.own_checkout(checkout_id, caller=caller)
         require_claimed(checkout, shopper_id(caller))
@@ -81,18 +96,23 @@ class Pay:
         Raises:
             CheckoutNotFound, CheckoutNotClaimed, CheckoutNotOpen: as they say.
             RequestIdReused: the id made another attempt.
-            TendersInvalid, TendersInsufficient, PaymentMethodNotFound: as they say.
+            TendersInvalid, TendersInsufficient, PaymentMethodNotFound, CardAmountTooSmall: as they say.
+            AttemptsTooMany, CardDeclinesTooMany: it was tried as often as it may be; nothing was asked.
             BalancesUnavailable: points or ledger did not tell; nothing has begun.
         """
         checkout, shopper = await self._reader.own_checkout(request.checkout_id, caller=caller)
         require_claimed(checkout, shopper_id(caller))
         if is_repeat(checkout, request_id=request.request_id, request_hash=request.request_hash):
             return await self._in_time.await_rest(checkout)
+        require_open(checkout, now=self._clock())
+        require_attempt_left(checkout, attempts_max=self._terms.attempts_max)
         plan = await self._plan(checkout, request.tenders, shopper, shopper_id(caller))
         if plan.missing_minor:
             raise TendersInsufficient(
                 "The tenders do not pay what is due.", missing_minor=plan.missing_minor
             )
+        if any(tender.card and tender.amount_minor for tender in plan.tenders):
+            self._declines.require_few(shopper_id(caller))
         command = StartPayment(
             event_id=new_uuid7(),
             trace_parent=current_traceparent(),
@@ -101,7 +121,8 @@ class Pay:
             request_id=request.request_id,
             request_hash=request.request_hash,
             tenders=plan.tenders,
-            hold_expire_time=self._clock() + self._hold_duration,
+            hold_expire_time=self._clock() + self._terms.hold_duration,
+            attempts_max=self._terms.attempts_max,
         )
         return await self._in_time.execute(command)
 
@@ -121,5 +142,6 @@ class Pay:
             due_minor=checkout.basket.due_minor,
             funds=funds,
             shopper=shopper,
-            point_value_minor_per_100=self._point_value,
+            point_value_minor_per_100=self._terms.point_value_minor_per_100,
+            card_least_minor=self._terms.card_least_minor.get(checkout.currency_code, 0),
         )

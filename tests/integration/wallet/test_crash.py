@@ -20,7 +20,6 @@ from services.wallet.domain.step import Step, StepKind
 from services.wallet.domain.tender import TenderKind
 from services.wallet.domain.top_up import TopUp, TopUpState
 from services.wallet.usecases.drive import Performs
-from services.wallet.usecases.top_up import top_up
 from tests.integration.wallet.world import (
     CARD_MINOR,
     KITTY_MINOR,
@@ -198,9 +197,7 @@ class TestCrash:
         top_up_id = new_uuid7()
 
         async def fill(wallet: Wallet) -> None:
-            await top_up(
-                wallet.engine.reader,
-                wallet.engine.in_time,
+            await wallet.top_ups.top_up(
                 top_up_id,
                 amount_minor=TOP_UP_MINOR,
                 payment_method_id=None,

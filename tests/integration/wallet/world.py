@@ -31,8 +31,9 @@ from services.wallet.usecases.checkouts import Checkouts
 from services.wallet.usecases.drive import Performs
 from services.wallet.usecases.execute import execute
 from services.wallet.usecases.funds import ReadFunds
-from services.wallet.usecases.pay import Pay, PayRequest
+from services.wallet.usecases.pay import Pay, PayRequest, PayTerms
 from services.wallet.usecases.perform import Perform
+from services.wallet.usecases.top_up import TopUps
 from tests.integration.wallet.holds import Moneys, Purse, Values
 from tests.integration.wallet.sandbox import Sandbox
 
@@ -160,6 +161,7 @@ class Wallet:
     db: Database
     checkouts: Checkouts
     paying: Pay
+    top_ups: TopUps
 
     async def enrol(self, card: str) -> str:
         """Register the shopper with a card that the sandbox knows by its name."""
@@ -260,11 +262,17 @@ async def run_wallet(world: World, perform: Performs | None = None) -> AsyncIter
             ReadFunds(Values(world.purse), Moneys(world.purse)),
             engine.in_time,
             world.clock,
-            hold_duration=config.hold_duration,
-            point_value_minor_per_100=100,
+            engine.declines,
+            terms=PayTerms(
+                hold_duration=config.hold_duration,
+                attempts_max=config.attempts_max,
+                point_value_minor_per_100=100,
+                card_least_minor=config.provider.card_least_minor,
+            ),
         )
         try:
-            yield Wallet(world, engine, db, checkouts, paying)
+            top_ups = TopUps(engine.reader, engine.in_time, engine.declines)
+            yield Wallet(world, engine, db, checkouts, paying, top_ups)
         finally:
             for loop in loops:
                 loop.cancel()

@@ -1,11 +1,18 @@
 """Shares always sum, whatever the basket, the tenders and the value of points."""
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.common.kernel.money import allocate
 from services.wallet.domain.basket import BasketLine
-from services.wallet.domain.planner import Funds, Plan, plan_tenders, share_by_line, worth_of
+from services.wallet.domain.planner import (
+    CardAmountTooSmall,
+    Funds,
+    Plan,
+    plan_tenders,
+    share_by_line,
+    worth_of,
+)
 from services.wallet.domain.shopper import PaymentMethod, Shopper
 from services.wallet.domain.tender import TenderKind, TenderRequest
 from tests.properties.wallet.world import CARD, SHOPPER
@@ -28,7 +35,7 @@ def requests(draw: st.DrawFn) -> list[TenderRequest]:
     return [TenderRequest(kind, draw(st.sampled_from([0, 1, 250, 9999])), None) for kind in ordered]
 
 
-def plan(asked: list[TenderRequest], due: int, funds: Funds, value: int) -> Plan:
+def plan(asked: list[TenderRequest], due: int, funds: Funds, value: int, *, least: int = 0) -> Plan:
     """Plan for a shopper with one card."""
     method = PaymentMethod(
         payment_method_id=CARD.payment_method_id,
@@ -47,23 +54,36 @@ def plan(asked: list[TenderRequest], due: int, funds: Funds, value: int) -> Plan
         default_id=CARD.payment_method_id,
     )
     return plan_tenders(
-        asked, due_minor=due, funds=funds, shopper=shopper, point_value_minor_per_100=value
+        asked,
+        due_minor=due,
+        funds=funds,
+        shopper=shopper,
+        point_value_minor_per_100=value,
+        card_least_minor=least,
     )
+
+
+any_funds = st.builds(
+    Funds, kitty_minor=amounts, points=amounts, prepaid_minor=st.integers(-5, 100_000)
+)
+values = st.sampled_from([1, 30, 99, 100, 250, 1000])
 
 
 @given(
     asked=requests(),
     due=st.integers(1, 100_000),
-    funds=st.builds(
-        Funds, kitty_minor=amounts, points=amounts, prepaid_minor=st.integers(-5, 100_000)
-    ),
-    value=st.sampled_from([1, 30, 99, 100, 250, 1000]),
+    funds=any_funds,
+    value=values,
+    least=st.sampled_from([0, 50, 20_000]),
 )
 def test_a_plan_never_takes_more_than_is_due_or_had(
-    asked: list[TenderRequest], due: int, funds: Funds, value: int
+    asked: list[TenderRequest], due: int, funds: Funds, value: int, least: int
 ) -> None:
     """What is paid and what is missing sum to what is due; no means gives more than it has, or than it was asked."""
-    planned = plan(asked, due, funds, value)
+    try:
+        planned = plan(asked, due, funds, value, least=least)
+    except CardAmountTooSmall:
+        assume(False)
     assert sum(t.amount_minor for t in planned.tenders) + planned.missing_minor == due
     assert planned.missing_minor >= 0
     for request, tender in zip(asked, planned.tenders, strict=True):
@@ -78,6 +98,20 @@ def test_a_plan_never_takes_more_than_is_due_or_had(
             assert tender.quantity <= funds.points
             assert worth_of(tender.quantity, value) == tender.amount_minor
             assert not tender.quantity or worth_of(tender.quantity - 1, value) < tender.amount_minor
+
+
+@given(asked=requests(), due=st.integers(1, 1_000), funds=any_funds, value=values, least=amounts)
+def test_a_card_pays_its_least_amount_or_nothing(
+    asked: list[TenderRequest], due: int, funds: Funds, value: int, least: int
+) -> None:
+    """Unless something else is missing; who names no amount is refused only a basket that is smaller than that."""
+    try:
+        planned = plan(asked, due, funds, value, least=least)
+    except CardAmountTooSmall:
+        assert due < least or any(request.amount_minor for request in asked)
+        return
+    card = sum(t.amount_minor for t in planned.tenders if t.kind is TenderKind.CARD)
+    assert card == 0 or card >= least or planned.missing_minor
 
 
 @given(lines=lines, data=st.data())

@@ -32,6 +32,7 @@ SHOPPER: Final = UUID(int=0x0193 << 112 | 7 << 76 | 2 << 62 | 0xC0FFEE << 8)
 CARD: Final = CardMeans(
     payment_method_id=UUID(int=0xCA5D), provider_customer="cus_1", provider_method="pm_1"
 )
+ATTEMPTS_MAX: Final = 10
 NO_HASH: Final = b"\0" * 32
 
 _NUMBERS = count(1)
@@ -112,6 +113,7 @@ def paying(
         request_hash=request_hash,
         tenders=tenders,
         hold_expire_time=now + HOLD_FOR,
+        attempts_max=ATTEMPTS_MAX,
     )
 
 

@@ -16,9 +16,14 @@ from services.wallet.domain.opening import (
     PaymentOutcome,
     RequestIdReused,
 )
-from services.wallet.domain.paying import CheckoutNotRefundable, TendersInsufficient
+from services.wallet.domain.paying import (
+    AttemptsTooMany,
+    CheckoutNotRefundable,
+    TendersInsufficient,
+)
 from services.wallet.domain.tender import TenderKind
 from tests.properties.wallet.world import (
+    ATTEMPTS_MAX,
     CARD,
     START,
     World,
@@ -96,6 +101,18 @@ class TestDecidePayment:
         refusal = claimed().refusal(paying(CHECKOUT, tender(TenderKind.PREPAID, amount)))
         assert isinstance(refusal, TendersInsufficient)
         assert refusal.metadata["missing_minor"] == str(DUE - amount)
+
+    def test_allows_so_many_attempts_and_no_more(self) -> None:
+        """Ten cards were declined: the eleventh is not asked, and the repeat of the tenth is still answered."""
+        world = claimed()
+        for number in range(ATTEMPTS_MAX):
+            world.settle(paying(CHECKOUT, tender(TenderKind.CARD, DUE), request_id=new_id(number)))
+            answer(world, 0, DECLINED, decline=NO)
+        refusal = world.refusal(paying(CHECKOUT, tender(TenderKind.CARD, DUE)))
+        assert isinstance(refusal, AttemptsTooMany)
+        assert refusal.metadata["attempts_max"] == str(ATTEMPTS_MAX)
+        last = paying(CHECKOUT, tender(TenderKind.CARD, DUE), request_id=new_id(ATTEMPTS_MAX - 1))
+        assert world.submit(last) == PaymentOutcome(world.checkout(CHECKOUT), replayed=True)
 
     def test_makes_no_leg_of_a_tender_that_pays_nothing(self) -> None:
         """A means that has nothing takes no part."""

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from services.wallet.domain.planner import (
+    CardAmountTooSmall,
     Funds,
     LineShare,
     Plan,
@@ -44,6 +45,7 @@ def plan(
     shopper: Shopper | None = WITH_CARD,
     method: UUID | None = None,
     value: int = 100,
+    least: int = 50,
 ) -> Plan:
     """Plan for a shopper with some of everything."""
     return plan_tenders(
@@ -52,6 +54,7 @@ def plan(
         funds=FUNDS,
         shopper=shopper,
         point_value_minor_per_100=value,
+        card_least_minor=least,
     )
 
 
@@ -118,6 +121,69 @@ class TestPlanTenders:
         """A kind twice, kitty together with points, a method for what is no card."""
         with pytest.raises(TendersInvalid):
             plan(*asked, method=method)
+
+
+class TestLeastAmountOfACard:
+    def test_leaves_a_card_its_least_amount(self) -> None:
+        """Of 8.20, kitty and prepaid could pay 8.00: prepaid pays 0.30 less, and the card 0.50 instead of 0.20."""
+        planned = plan((KITTY, 0), (PREPAID, 0), (CARDS, 0), due=820)
+        assert (amounts(planned), planned.missing_minor) == ([300, 470, 50], 0)
+
+    def test_takes_less_from_the_last_means_first(self) -> None:
+        """What prepaid cannot give way for, the kitty does; its cents are counted again."""
+        planned = plan((PREPAID, 0), (KITTY, 0), (CARDS, 0), due=801, least=400)
+        assert amounts(planned) == [401, 0, 400]
+        assert planned.tenders[1].quantity == 0
+
+    def test_takes_no_more_points_than_pay_the_smaller_amount(self) -> None:
+        """Points worth 7 cents each: two fewer pay 0.14 less, where 0.10 less would do."""
+        planned = plan((POINTS, 0), (CARDS, 0), due=1440, value=700, least=50)
+        points, card = planned.tenders
+        assert (points.quantity, points.amount_minor) == (198, 1386)
+        assert card.amount_minor == 54
+
+    def test_pays_without_the_card_where_the_others_can(self) -> None:
+        """A card that is asked first would pay 0.30, which it cannot: the kitty pays all."""
+        assert amounts(plan((CARDS, 0), (KITTY, 0), due=30)) == [0, 30]
+
+    def test_changes_nothing_that_is_enough_or_nothing(self) -> None:
+        """The least amount itself, and a card that is not needed."""
+        assert amounts(plan((KITTY, 0), (CARDS, 0), due=350)) == [300, 50]
+        assert amounts(plan((KITTY, 0), (CARDS, 0), due=300)) == [300, 0]
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            [(KITTY, 300), (CARDS, 0)],
+            [(KITTY, 0), (CARDS, 20)],
+            [(KITTY, 290), (PREPAID, 10), (CARDS, 0)],
+        ],
+    )
+    def test_refuses_exact_amounts_that_leave_too_little(
+        self, asked: list[tuple[TenderKind, int]]
+    ) -> None:
+        """What the shopper named is not changed unasked; the refusal says how little a card pays."""
+        with pytest.raises(CardAmountTooSmall) as refusal:
+            plan(*asked, due=320)
+        assert refusal.value.metadata == {"card_minor": "20", "least_minor": "50"}
+
+    def test_refuses_a_basket_that_is_too_small_for_a_card(self) -> None:
+        """Nothing else pays, so nothing can give way."""
+        with pytest.raises(CardAmountTooSmall):
+            plan((CARDS, 0), due=49)
+
+    def test_lets_a_card_pay_less_than_it_was_asked_to(self) -> None:
+        """10.00 were asked of a card where 0.20 are left: it pays 0.50, and the kitty gives way."""
+        assert amounts(plan((KITTY, 0), (CARDS, 1000), due=320)) == [270, 50]
+
+    def test_tells_first_what_is_missing(self) -> None:
+        """The shopper has less than was named: that is to be mended, whatever the card would pay."""
+        planned = plan((KITTY, 970), (CARDS, 0))
+        assert (amounts(planned), planned.missing_minor) == ([300, 30], 670)
+
+    def test_knows_currencies_without_a_least_amount(self) -> None:
+        """A cent is paid by card then."""
+        assert amounts(plan((CARDS, 0), due=1, least=0)) == [1]
 
 
 class TestAllMeans:

@@ -62,6 +62,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_BALANCES_UNAVAILABLE: _ErrorReason.ValueType  # 16
     """BALANCES_UNAVAILABLE: points or ledger did not tell what the shopper has, with UNAVAILABLE. Nothing was written."""
+    ERROR_REASON_CARD_AMOUNT_TOO_SMALL: _ErrorReason.ValueType  # 17
+    """CARD_AMOUNT_TOO_SMALL: the amounts that the shopper named leave the card less than the provider takes, with
+    FAILED_PRECONDITION; `card_minor` tells how much, `least_minor` what it takes. Nothing was held.
+    """
+    ERROR_REASON_CHECKOUT_ATTEMPTS_TOO_MANY: _ErrorReason.ValueType  # 18
+    """CHECKOUT_ATTEMPTS_TOO_MANY: the checkout was tried as often as it may be (`attempts_max`), with
+    FAILED_PRECONDITION. The till cancels it and takes other means.
+    """
+    ERROR_REASON_CARD_DECLINES_TOO_MANY: _ErrorReason.ValueType  # 19
+    """CARD_DECLINES_TOO_MANY: too many cards of this shopper were declined lately, with FAILED_PRECONDITION; `retry_time`
+    tells from when on cards are taken again. Nothing was held; other means pay all the same.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons of the wallet service. What every service can answer stands in
@@ -108,4 +120,16 @@ the same ids.
 """
 ERROR_REASON_BALANCES_UNAVAILABLE: ErrorReason.ValueType  # 16
 """BALANCES_UNAVAILABLE: points or ledger did not tell what the shopper has, with UNAVAILABLE. Nothing was written."""
+ERROR_REASON_CARD_AMOUNT_TOO_SMALL: ErrorReason.ValueType  # 17
+"""CARD_AMOUNT_TOO_SMALL: the amounts that the shopper named leave the card less than the provider takes, with
+FAILED_PRECONDITION; `card_minor` tells how much, `least_minor` what it takes. Nothing was held.
+"""
+ERROR_REASON_CHECKOUT_ATTEMPTS_TOO_MANY: ErrorReason.ValueType  # 18
+"""CHECKOUT_ATTEMPTS_TOO_MANY: the checkout was tried as often as it may be (`attempts_max`), with
+FAILED_PRECONDITION. The till cancels it and takes other means.
+"""
+ERROR_REASON_CARD_DECLINES_TOO_MANY: ErrorReason.ValueType  # 19
+"""CARD_DECLINES_TOO_MANY: too many cards of this shopper were declined lately, with FAILED_PRECONDITION; `retry_time`
+tells from when on cards are taken again. Nothing was held; other means pay all the same.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
