@@ -76,22 +76,71 @@ def checkout(
     _run(bench_checkout, folder, pace=Pace(seconds, rounds), json_file=json_file)
 
 
+@bench.command()
+def size(
+    rows: Annotated[
+        str, typer.Option("--rows", metavar="SMALL,LARGE", help="Rows of the ledger's journal.")
+    ] = "100000,10000000",
+    members: Annotated[
+        str, typer.Option("--members", metavar="SMALL,LARGE", help="Members of the points.")
+    ] = "30000,3000000",
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            help="Folder that keeps both stacks, so that the next run need not fill them (a temporary one).",
+        ),
+    ] = None,
+    rounds: Rounds = 5,
+    *,
+    json_file: JsonFile = None,
+) -> None:
+    """Do the same on a small and on a large stack in turn: how much more a posting and a ticket cost."""
+    from services.bench.size.plan import parse_sizes
+    from services.bench.size.run import run_size
+
+    console = _prepare(json_file)
+    report = run_size(parse_sizes(rows, members), folder=folder, rounds=rounds, console=console)
+    console.print(report.table())
+    write_report(report.to_json(), json_file)
+
+
+@bench.command()
+def overload(
+    folder: Folder = None,
+    seconds: Seconds = 5.0,
+    rounds: Rounds = 3,
+    *,
+    json_file: JsonFile = None,
+) -> None:
+    """Offer each service three times its capacity: what it keeps, whom it refuses and how, and when it is itself again."""
+    from services.bench.overload import bench_overload
+
+    _run(bench_overload, folder, pace=Pace(seconds, rounds), json_file=json_file)
+
+
+def _prepare(json_file: Path | None) -> Console:
+    """Choose where to write, and keep all but warnings out of it."""
+    from services.common.runtime.config import LogSettings
+    from services.common.runtime.logging import configure_logging
+
+    configure_logging(LogSettings(level="warning"), service="bench")
+    # Starting a process beside open channels would make gRPC say so each time.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+    return Console(stderr=is_screen(json_file))
+
+
 def _run(run: Bench, folder: Path | None, *, pace: Pace, json_file: Path | None) -> None:
     import uvloop
 
     from services.bench.stack import bench_stack
-    from services.common.runtime.config import LogSettings
-    from services.common.runtime.logging import configure_logging
 
-    console = Console(stderr=is_screen(json_file))
+    console = _prepare(json_file)
 
     def report_line(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    configure_logging(LogSettings(level="warning"), service="bench")
     with bench_stack(folder, report=report_line) as stack:
-        # Starting a process beside open channels would make gRPC say so each time.
-        os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
         report = uvloop.run(run(stack, pace=pace, console=console))
     console.print(report.table())
     write_report(report.to_json(), json_file)

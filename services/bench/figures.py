@@ -9,7 +9,7 @@ from statistics import median
 import psutil
 from rich.table import Table
 
-from services.bench.pace import Pace
+from services.bench.pace import Effort
 
 _GIB = 1024**3
 _TENFOLD = 10
@@ -50,7 +50,7 @@ class BenchReport:
 
     figures: Figures
     ratios: tuple[Ratio, ...]
-    pace: Pace
+    pace: Effort
 
     def to_json(self) -> dict[str, object]:
         """Give every figure under its own name, CPU times as objects by process, and how they came about."""
@@ -68,8 +68,7 @@ class BenchReport:
         content["spread"] = {
             name: [_rounded(bound) for bound in figures.spread(name)] for name in figures.rounds
         }
-        content["rounds"] = self.pace.rounds
-        content["seconds"] = self.pace.seconds
+        content.update(self.pace.to_json())
         content["machine"] = describe_machine()
         return content
 

@@ -1,6 +1,16 @@
 """How long and how often is measured."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Effort(Protocol):
+    """What a run was given to do, as its report tells it."""
+
+    def to_json(self) -> Mapping[str, object]:
+        """Give the numbers by name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,3 +19,7 @@ class Pace:
 
     seconds: float
     rounds: int
+
+    def to_json(self) -> Mapping[str, object]:
+        """Give the numbers by name."""
+        return {"rounds": self.rounds, "seconds": self.seconds}

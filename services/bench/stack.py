@@ -52,6 +52,10 @@ class BenchStack:
 
     async def create_database(self, name: str) -> None:
         """Create a database that the ledger's owner owns."""
+        await self.administer(f'CREATE DATABASE "{name}" OWNER {owner_role("ledger")}')
+
+    async def administer(self, *statements: str) -> None:
+        """Run statements as the server's administrator, each in a transaction of its own."""
         conn = await asyncpg.connect(
             host=LOOPBACK,
             port=self.postgres_port,
@@ -60,7 +64,8 @@ class BenchStack:
             database="postgres",
         )
         try:
-            await conn.execute(f'CREATE DATABASE "{name}" OWNER {owner_role("ledger")}')
+            for statement in statements:
+                await conn.execute(statement)
         finally:
             await conn.close()
 
@@ -81,6 +86,17 @@ def bench_stack(folder: Path | None, *, report: Callable[[str], None]) -> Iterat
         raise BenchError(message)
     report("Starting a fresh stack ...")
     try:
+        with running_stack(paths) as stack:
+            yield stack
+    finally:
+        if own:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def running_stack(paths: StackPaths) -> Iterator[BenchStack]:
+    """Run a folder's stack for the body, with whatever is in it; raises StackError."""
+    try:
         state = start_in_background(paths, clock="system")
         yield BenchStack(
             paths=paths,
@@ -91,5 +107,3 @@ def bench_stack(folder: Path | None, *, report: Callable[[str], None]) -> Iterat
         )
     finally:
         stop_stack(paths)
-        if own:
-            shutil.rmtree(root, ignore_errors=True)
