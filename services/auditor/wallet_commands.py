@@ -76,6 +76,7 @@ def _start_payment(fact: events.PaymentStarted, payment: Payment | None) -> comm
         request_hash=fact.request_hash,
         tenders=tuple(map(_tender_of, fact.legs)),
         hold_expire_time=fact.hold_expire_time,
+        give_up_time=fact.give_up_time,
         # A refusal leaves no fact: whatever the limit was, it allowed this attempt.
         attempts_max=fact.attempt,
     )

@@ -105,8 +105,18 @@ class Settings(ServiceSettings):
         PositiveInt, Field(description="Business time after which nobody can pay a checkout.")
     ] = 900
     hold_days: Annotated[
-        PositiveInt, Field(description="Business days after which a hold is void by itself.")
+        PositiveInt,
+        Field(description="Business days after which an attempt with holds is given up."),
     ] = 7
+    settle_days: Annotated[
+        NonNegativeInt,
+        Field(
+            description=(
+                "Business days that holds last beyond that: what was settled at the last moment"
+                " must be booked by then."
+            )
+        ),
+    ] = 30
     attempts_max: Annotated[
         PositiveInt, Field(description="Attempts at paying one checkout; then the till is paid.")
     ] = 10
@@ -157,8 +167,13 @@ class Settings(ServiceSettings):
 
     @property
     def hold_duration(self) -> timedelta:
-        """Give how long a hold lasts in business time."""
+        """Give how long an attempt with holds may take in business time."""
         return timedelta(days=self.hold_days)
+
+    @property
+    def settle_duration(self) -> timedelta:
+        """Give how long holds last beyond that in business time."""
+        return timedelta(days=self.settle_days)
 
     @property
     def declines_span(self) -> timedelta:

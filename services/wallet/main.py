@@ -266,6 +266,7 @@ def _registrations(
         engine.declines,
         terms=PayTerms(
             hold_duration=settings.hold_duration,
+            settle_duration=settings.settle_duration,
             attempts_max=settings.attempts_max,
             point_value_minor_per_100=settings.point_value_minor_per_100,
             card_least_minor=settings.provider.card_least_minor,

@@ -156,6 +156,7 @@ def _render_started(event: PaymentStarted) -> pb.PaymentStarted:
         attempt=event.attempt,
         legs=[_render_leg(leg) for leg in event.legs],
         hold_expire_time=render_time(event.hold_expire_time),
+        give_up_time=None if event.give_up_time is None else render_time(event.give_up_time),
     )
 
 

@@ -87,6 +87,9 @@ def _payment_started(payload: bytes) -> PaymentStarted:
         attempt=message.attempt,
         legs=tuple(_leg(leg) for leg in message.legs),
         hold_expire_time=parse_time(message.hold_expire_time),
+        give_up_time=(
+            parse_time(message.give_up_time) if message.HasField("give_up_time") else None
+        ),
     )
 
 

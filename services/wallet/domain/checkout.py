@@ -74,6 +74,8 @@ class Checkout:
     """Legs of the last attempt, in the order of allocation."""
     hold_expire_time: datetime | None = None
     """Business time from which the holds of the last attempt are void by themselves."""
+    give_up_time: datetime | None = None
+    """Business time from which the last attempt is given up unless the card is being captured."""
     requests: Mapping[UUID, bytes]
     """Hash of what was asked, by request id of each attempt."""
     decline: Decline | None = None
@@ -165,6 +167,7 @@ def _started(checkout: Checkout, event: PaymentStarted) -> dict[str, Any]:
         "legs": tuple(map(planned, event.legs)),
         "requests": {**checkout.requests, event.request_id: event.request_hash},
         "hold_expire_time": event.hold_expire_time,
+        "give_up_time": event.give_up_time or event.hold_expire_time,
         "decline": None,
     }
 

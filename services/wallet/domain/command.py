@@ -46,6 +46,8 @@ class StartPayment:
     request_hash: bytes
     tenders: tuple[PlannedTender, ...]
     hold_expire_time: datetime
+    give_up_time: datetime | None
+    """From when on the attempt is given up unless the card is being captured; None means the holds' own end."""
     attempts_max: int
     """How many attempts the checkout may have, this one counted."""
 

@@ -72,6 +72,8 @@ class PaymentStarted(_CheckoutFact):
     attempt: int
     legs: tuple[NewLeg, ...]
     hold_expire_time: datetime
+    give_up_time: datetime | None
+    """None in older facts: the holds' own end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

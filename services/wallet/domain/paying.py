@@ -129,6 +129,7 @@ def decide_payment(batch: Batch, command: StartPayment, *, now: datetime) -> Pay
             attempt=checkout.attempt + 1,
             legs=legs,
             hold_expire_time=command.hold_expire_time,
+            give_up_time=command.give_up_time,
         )
     )
     return finish(batch, command.checkout_id, stamps)

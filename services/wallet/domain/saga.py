@@ -35,7 +35,7 @@ from services.wallet.domain.tender import TenderKind, TicketTender
 from services.wallet.domain.top_up import TopUp
 
 HOLD_EXPIRED: Final = Decline("hold_expired")
-"""Why an attempt failed when the card's answer took so long that the holds beside it are void."""
+"""Why an attempt failed when the card's answer took so long that the holds beside it are given up."""
 
 _TICKET_TENDERS: Final = {
     TenderKind.KITTY: TicketTender.KITTY,
@@ -67,7 +67,7 @@ def doomed(payment: Payment, *, now: datetime) -> bool:
     return (
         payment.cancel_requested
         or any(refused(leg) or leg.operation is LegOperation.VOID for leg in payment.legs)
-        or _holds_void(payment, now=now)
+        or _took_too_long(payment, now=now)
     )
 
 
@@ -82,12 +82,12 @@ def refused(leg: Leg) -> bool:
             return False
 
 
-def _holds_void(checkout: Checkout, *, now: datetime) -> bool:
-    """Tell whether holds have run out before the card was captured."""
+def _took_too_long(checkout: Checkout, *, now: datetime) -> bool:
+    """Tell whether the time of the holds is over before the card is captured; for the books they last longer."""
     return (
         checkout.state is CheckoutState.PROCESSING
-        and checkout.hold_expire_time is not None
-        and now >= checkout.hold_expire_time
+        and checkout.give_up_time is not None
+        and now >= checkout.give_up_time
         and any(leg.kind is not TenderKind.CARD for leg in checkout.legs)
     )
 

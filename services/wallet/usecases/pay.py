@@ -38,9 +38,14 @@ class PayRequest(NamedTuple):
 
 
 class PayTerms(NamedTuple):
-    """What the settings say of paying; ``card_least_minor`` is by currency, nothing where one is not named."""
+    """What the settings say of paying; ``card_least_minor`` is by currency, nothing where one is not named.
+
+    An attempt with holds may take ``hold_duration`` of business time. The holds last ``settle_duration`` longer, so
+    that points and the books find those of what was settled last, however late they hear of it.
+    """
 
     hold_duration: timedelta
+    settle_duration: timedelta
     attempts_max: int
     point_value_minor_per_100: int
     card_least_minor: Mapping[str, int]
@@ -66,7 +71,7 @@ class Pay:
         *,
         terms: PayTerms,
     ) -> None:
-        """Take its parts; holds last as long in business time as the terms say."""
+        """Take its parts."""
         self._reader = reader
         self._read_funds = read_funds
         self._in_time = in_time
@@ -113,6 +118,7 @@ class Pay:
             )
         if any(tender.card and tender.amount_minor for tender in plan.tenders):
             self._declines.require_few(shopper_id(caller))
+        give_up_time = self._clock() + self._terms.hold_duration
         command = StartPayment(
             event_id=new_uuid7(),
             trace_parent=current_traceparent(),
@@ -121,7 +127,8 @@ class Pay:
             request_id=request.request_id,
             request_hash=request.request_hash,
             tenders=plan.tenders,
-            hold_expire_time=self._clock() + self._terms.hold_duration,
+            hold_expire_time=give_up_time + self._terms.settle_duration,
+            give_up_time=give_up_time,
             attempts_max=self._terms.attempts_max,
         )
         return await self._in_time.execute(command)

@@ -25,6 +25,7 @@ from services.ledger.domain.posting_events import SALE
 from services.ledger.domain.transaction import Kind
 from services.ledger.store.journal import read_fact_bytes
 from services.points.domain.command import HoldValue
+from services.wallet.config import Settings
 from services.wallet.domain.tender import TenderKind
 from tests.integration.auditor.history import (
     CUSTOMERS,
@@ -266,6 +267,27 @@ class TestPaidByPhone:
             "books.prepaid_holds",
         }
         assert {check.kind for check in report.failed()} == {BreakKind.BUSINESS}
+
+    async def test_a_settlement_that_is_booked_late_finds_its_hold(self, copy: Stack) -> None:
+        """The ledger was away for ten days: longer than an attempt may take, and shorter than its holds last."""
+        lifetimes = Settings.model_fields
+        attempt, settle = (
+            timedelta(days=lifetimes[name].default) for name in ("hold_days", "settle_days")
+        )
+        away = timedelta(days=10)
+        assert attempt < away < attempt + settle
+        clock = ManualClock(LATER)
+        async with phones_of(copy, clock) as phones:
+            ticket = make_checkout_ticket(603, clock(), *PHONE_LINES)
+            paid = (tender(TenderKind.PREPAID, 100), tender(TenderKind.CARD, 1_850))
+            checkout_id = await phones.open(ticket, ALICE)
+            await phones.pay(checkout_id, ALICE, *paid, hold=attempt + settle)
+            await follow_checkouts(copy, phones.points)
+        clock.advance(seconds=away.total_seconds())
+        await book_facts(copy, clock)
+        await publish_everything(copy)
+
+        assert failed(await verify(copy)) == set()
 
     async def test_sees_holds_without_a_leg(self, copy: Stack) -> None:
         """Money and value that are held for nobody's checkout are seen in both services."""

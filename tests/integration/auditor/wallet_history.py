@@ -113,6 +113,7 @@ class Phones:
             request_hash=bytes(32),
             tenders=tenders,
             hold_expire_time=self.clock() + hold,
+            give_up_time=None,
             attempts_max=10,
         )
         return await self._drive(await self._decide(command), card)

@@ -1,6 +1,7 @@
 """Paying end to end: database, driver, provider; every attempt is settled, or without effect."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -77,6 +78,16 @@ class TestPay:
 
         assert checkout.state is CheckoutState.SETTLED
         assert [leg.kind for leg in checkout.legs] == [TenderKind.PREPAID]
+
+    async def test_holds_outlast_the_attempt(self, wallet: Wallet) -> None:
+        """An attempt is given up after a week; what it settled at the last moment has a month to be booked."""
+        wallet.world.purse.available[TenderKind.PREPAID] = DUE_MINOR
+
+        checkout = await wallet.pay(await wallet.open_claimed(), [TenderKind.PREPAID])
+
+        now = wallet.world.clock()
+        assert checkout.give_up_time == now + timedelta(days=7)
+        assert checkout.hold_expire_time == now + timedelta(days=37)
 
     @pytest.mark.parametrize("card", YES)
     async def test_a_provider_that_hangs_or_lies_is_found_out(

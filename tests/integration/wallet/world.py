@@ -265,6 +265,7 @@ async def run_wallet(world: World, perform: Performs | None = None) -> AsyncIter
             engine.declines,
             terms=PayTerms(
                 hold_duration=config.hold_duration,
+                settle_duration=config.settle_duration,
                 attempts_max=config.attempts_max,
                 point_value_minor_per_100=100,
                 card_least_minor=config.provider.card_least_minor,

@@ -375,8 +375,8 @@ class Phones(RuleBasedStateMachine):
         for fact in facts:
             if isinstance(fact, LegSent) and fact.operation is LegOperation.CAPTURE and held:
                 assert isinstance(payment, Checkout)
-                assert payment.hold_expire_time is not None
-                assert fact.stamp.occur_time < payment.hold_expire_time, "holds outlast the card"
+                assert payment.give_up_time is not None
+                assert fact.stamp.occur_time < payment.give_up_time, "holds outlast the card"
         settled = sum(isinstance(fact, CheckoutSettled | TopUpSettled) for fact in facts)
         refunded = sum(isinstance(fact, CheckoutRefunded) for fact in facts)
         if payment.state in (CheckoutState.SETTLED, TopUpState.SETTLED):

@@ -27,6 +27,7 @@ from services.wallet.domain.tender import CardMeans, PlannedTender, TenderKind
 
 START: Final = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOLD_FOR: Final = timedelta(days=7)
+SETTLE_FOR: Final = timedelta(days=30)
 OPEN_FOR: Final = timedelta(minutes=15)
 SHOPPER: Final = UUID(int=0x0193 << 112 | 7 << 76 | 2 << 62 | 0xC0FFEE << 8)
 CARD: Final = CardMeans(
@@ -112,7 +113,8 @@ def paying(
         request_id=request_id or new_id(),
         request_hash=request_hash,
         tenders=tenders,
-        hold_expire_time=now + HOLD_FOR,
+        hold_expire_time=now + HOLD_FOR + SETTLE_FOR,
+        give_up_time=now + HOLD_FOR,
         attempts_max=ATTEMPTS_MAX,
     )
 

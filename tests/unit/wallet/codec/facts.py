@@ -102,6 +102,7 @@ CHECKOUT_FACTS: list[Event] = [
         attempt=1,
         legs=(new_leg(TenderKind.KITTY, 7), new_leg(TenderKind.CARD, 4)),
         hold_expire_time=LATER,
+        give_up_time=None,
     ),
     LegSent(
         stamp=STAMP,

@@ -1,5 +1,6 @@
 """Facts as bytes: what was written once must be read, and written, the same for ever."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from cagnotte.wallet.v1 import events_pb2
 from services.wallet.codec.event import MESSAGES, render_event
 from services.wallet.codec.journal import FactUnreadable, parse_event
-from services.wallet.domain.event import Event
+from services.wallet.domain.event import Event, PaymentStarted
 from tests.unit.wallet.codec.facts import FACTS
 
 # The first bytes of SHA-256 of each fact. A change here is a break with every journal that
@@ -51,6 +52,15 @@ class TestFacts:
     def test_is_read_as_it_was_written(self, fact: Event) -> None:
         """Reading a fact's bytes gives the fact again."""
         assert parse_event(*render_event(fact)) == fact
+
+    def test_an_attempt_says_until_when_it_is_tried(self) -> None:
+        """Facts that were written before attempts said so are read as such; those that say it keep it."""
+        older = next(fact for fact in FACTS if isinstance(fact, PaymentStarted))
+        newer = replace(older, give_up_time=older.stamp.occur_time)
+
+        assert older.give_up_time is None
+        assert parse_event(*render_event(newer)) == newer
+        assert sha256(render_event(newer)[1]).hexdigest()[:16] == "25e9adef2e4ea0c8"
 
     def test_every_type_has_a_message_and_an_example(self) -> None:
         """A type that the proto lists is written and read, and stands here."""

@@ -1,5 +1,6 @@
 """The saga: what follows by itself from each answer, so that nothing is charged or held without a reason."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from services.wallet.domain.checkout import CheckoutState
@@ -20,7 +21,7 @@ from services.wallet.domain.leg import NOT_SENT_DECLINE, Decline
 from services.wallet.domain.saga import HOLD_EXPIRED
 from services.wallet.domain.tender import TenderKind, TicketTender
 from services.wallet.domain.top_up import TopUp, TopUpState
-from tests.properties.wallet.world import HOLD_FOR, START, World, paying, tender
+from tests.properties.wallet.world import HOLD_FOR, SETTLE_FOR, START, World, paying, tender
 from tests.unit.wallet.domain.till import (
     AUTHORIZE,
     CAPTURE,
@@ -44,6 +45,7 @@ from tests.unit.wallet.domain.till import (
     asked,
     authorized,
     cancelling,
+    claimed,
     facts_since,
     held,
     leg,
@@ -204,6 +206,22 @@ class TestUndo:
         for place in (CARDS, PREPAID, KITTY):
             checkout = answer(world, place, DONE)
         assert (checkout.state, checkout.decline) == (CheckoutState.OPEN, HOLD_EXPIRED)
+
+    def test_holds_outlast_the_attempt(self) -> None:
+        """What is settled at the last moment is booked later, and must still find its hold."""
+        world = held()
+        checkout = world.checkout(CHECKOUT)
+        assert checkout.give_up_time == START + HOLD_FOR
+        assert checkout.hold_expire_time == START + HOLD_FOR + SETTLE_FOR
+
+    def test_older_attempts_are_given_up_when_their_holds_end(self) -> None:
+        """Their facts name one time for both, and are decided as they were then."""
+        world = claimed()
+        command = paying(CHECKOUT, tender(TenderKind.PREPAID, DUE))
+        world.settle(replace(command, give_up_time=None, hold_expire_time=START + HOLD_FOR))
+        world.now += HOLD_FOR
+        answer(world, 0, DONE)
+        assert asked(world) == [(VOID, SENDING)]
 
 
 class TestCancelWhilePaying:

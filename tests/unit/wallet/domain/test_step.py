@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from services.wallet.domain.step import WANTED_MAX, Step, StepKind, steps
-from tests.properties.wallet.world import HOLD_FOR, SHOPPER, START, World
+from tests.properties.wallet.world import HOLD_FOR, SETTLE_FOR, SHOPPER, START, World
 from tests.unit.wallet.domain.till import (
     CARDS,
     CHECKOUT,
@@ -39,7 +39,7 @@ class TestSteps:
         """Points and ledger are asked in parallel, with what makes a hold the same at each repetition."""
         value, money = calls(started())
         assert (value.kind, money.kind) == (StepKind.HOLD_VALUE, StepKind.HOLD_MONEY)
-        assert value.hold_expire_time == START + HOLD_FOR
+        assert value.hold_expire_time == START + HOLD_FOR + SETTLE_FOR
         assert (value.payment_id, value.customer_id) == (CHECKOUT, SHOPPER)
 
     def test_follows_the_saga(self) -> None:

@@ -266,6 +266,7 @@ class PaymentStarted(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     LEGS_FIELD_NUMBER: _builtins.int
     HOLD_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    GIVE_UP_TIME_FIELD_NUMBER: _builtins.int
     checkout_id: _builtins.str
     """Checkout."""
     request_id: _builtins.str
@@ -286,6 +287,12 @@ class PaymentStarted(_message.Message):
     def hold_expire_time(self) -> _timestamp_pb2.Timestamp:
         """Instant from which the holds would be void by themselves."""
 
+    @_builtins.property
+    def give_up_time(self) -> _timestamp_pb2.Timestamp:
+        """Instant from which the attempt is given up unless the card is being captured already; before hold_expire_time, so
+        that the books still find the holds of what was settled last. Absent in older facts: hold_expire_time.
+        """
+
     def __init__(
         self,
         *,
@@ -296,10 +303,11 @@ class PaymentStarted(_message.Message):
         attempt: _builtins.int = ...,
         legs: _abc.Iterable[Global___NewLeg] | None = ...,
         hold_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        give_up_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hold_expire_time", b"hold_expire_time", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["give_up_time", b"give_up_time", "hold_expire_time", b"hold_expire_time", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "checkout_id", b"checkout_id", "hold_expire_time", b"hold_expire_time", "legs", b"legs", "metadata", b"metadata", "request_hash", b"request_hash", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "checkout_id", b"checkout_id", "give_up_time", b"give_up_time", "hold_expire_time", b"hold_expire_time", "legs", b"legs", "metadata", b"metadata", "request_hash", b"request_hash", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
