@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,8 @@ RESOLUTION: Final = timedelta(microseconds=1)
 """The finest instant that is kept: PostgreSQL's."""
 
 _MONTHS: Final = 12
+_DATES_KEPT: Final = 4_096
+"""What is decided about one instant asks for its day again and again, and a zone's rules are slow to apply."""
 
 Clock = Callable[[], datetime]
 """Gives the present instant as an aware UTC ``datetime``."""
@@ -45,6 +48,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=_DATES_KEPT)
 def business_date(instant: datetime) -> date:
     """Give the calendar day of an aware instant in Europe/Paris."""
     assert instant.tzinfo is not None, "an instant without a zone is a bug"

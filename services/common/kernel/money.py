@@ -75,16 +75,17 @@ def allocate(total: int, weights: Sequence[int]) -> list[int]:
     everywhere. A weight of zero gets nothing. A negative total is the mirror image of
     the positive one. Sharing something among weights that sum to zero is a bug.
     """
-    assert all(weight >= 0 for weight in weights), "a weight is never negative"
+    assert min(weights, default=0) >= 0, "a weight is never negative"
     if total < 0:
         return [-part for part in allocate(-total, weights)]
     whole = sum(weights)
     if whole == 0:
         assert total == 0, "nobody to give it to"
         return [0] * len(weights)
-    shares = [divmod(total * weight, whole) for weight in weights]
-    parts = [quotient for quotient, _ in shares]
-    order = sorted(range(len(parts)), key=lambda index: -shares[index][1])
-    for index in order[: total - sum(parts)]:
-        parts[index] += 1
+    parts = [total * weight // whole for weight in weights]
+    left = total - sum(parts)
+    if left:
+        missing = [-(total * weight % whole) for weight in weights]
+        for index in sorted(range(len(parts)), key=missing.__getitem__)[:left]:
+            parts[index] += 1
     return parts

@@ -8,6 +8,7 @@ tries the same events again after a pause, while the rest of the process goes on
 """
 
 import asyncio
+import collections
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -207,15 +208,15 @@ class Consumer(Generic[E]):
             if verdict is Verdict.REWIND:
                 log.warning("consumer.log_was_lost", topic=record.topic, partition=record.partition)
                 await client.seek_to_beginning(partition)
-                self._count(record, "lost")
+                self._count(record.topic, "lost")
                 break
             if verdict is Verdict.WAIT:
-                self._count(record, "lost")
+                self._count(record.topic, "lost")
                 continue
             if verdict is Verdict.HANDLE:
                 admission.records.append(record)
             else:
-                self._count(record, "repeated")
+                self._count(record.topic, "repeated")
             admission.next_offset = record.offset + 1
         return admission
 
@@ -231,7 +232,7 @@ class Consumer(Generic[E]):
                 await self._bury(record, error)
                 continue
             if event is None:
-                self._count(record, "ignored")
+                self._count(record.topic, "ignored")
             else:
                 batch.append(_Admitted(record, event))
         if batch:
@@ -257,8 +258,8 @@ class Consumer(Generic[E]):
                     await self._handle_batch([item])
                 return
             self._dead_letters.end_row()
-            for item in batch:
-                self._count(item.record, "handled")
+            for topic, events in collections.Counter(item.record.topic for item in batch).items():
+                self._count(topic, "handled", events)
             return
 
     async def _handle_traced(self, batch: Sequence[_Admitted[E]]) -> None:
@@ -271,7 +272,7 @@ class Consumer(Generic[E]):
 
     async def _bury(self, record: Any, error: Exception) -> None:
         if await self._dead_letters.bury(record, error):
-            self._count(record, "dead")
+            self._count(record.topic, "dead")
         self._dead_letters.check_row()
 
     async def _commit(self, client: Any, offsets: dict[Any, int]) -> None:
@@ -286,8 +287,8 @@ class Consumer(Generic[E]):
             self._stop_seconds = _STOP_SECONDS_MIN
             STOPPED.labels(self._group_id).set(0)
 
-    def _count(self, record: Any, outcome: str) -> None:
-        EVENTS.labels(self._group_id, record.topic, outcome).inc()
+    def _count(self, topic: str, outcome: str, events: int = 1) -> None:
+        EVENTS.labels(self._group_id, topic, outcome).inc(events)
 
     def _measure_lag(self, client: Any, polled: Any) -> None:
         for partition, records in polled.items():

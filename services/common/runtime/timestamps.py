@@ -5,7 +5,6 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.common.kernel.chain import epoch_micros
 from services.common.kernel.errors import InvalidArgument
 
 TIMESTAMP_FAULT: Final = "is not a valid instant"
@@ -16,7 +15,7 @@ _SECONDS_MIN: Final = 0
 _SECONDS_MAX: Final = 253_370_764_800
 """1970 to 9998: what Python, PostgreSQL and people can all read."""
 _NANOS_PER_MICRO: Final = 1_000
-_MICROS_PER_SECOND: Final = 1_000_000
+_SECONDS_PER_DAY: Final = 86_400
 _NANOS_PER_SECOND: Final = 1_000_000_000
 
 
@@ -53,5 +52,9 @@ def decode_time(message: Timestamp) -> datetime:
 
 def render_time(instant: datetime) -> Timestamp:
     """Give the timestamp of an instant."""
-    seconds, micros = divmod(epoch_micros(instant), _MICROS_PER_SECOND)
-    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
+    assert instant.tzinfo is not None, "an instant without a zone is a bug"
+    past = instant - _EPOCH  # Its microseconds are never negative, before 1970 either.
+    return Timestamp(
+        seconds=past.days * _SECONDS_PER_DAY + past.seconds,
+        nanos=past.microseconds * _NANOS_PER_MICRO,
+    )

@@ -59,15 +59,14 @@ def render_decision(decision: TicketDecision) -> pb.TicketDecision:
 
 def render_outcome(key: TicketKey, outcome: RecordOutcome) -> pb.TicketOutcome:
     """Give the answer to a ticket, with its reasons in sentences."""
-    decision = pb.TicketDecision.FromString(outcome.decision)
-    conflict = [] if outcome.recorded is None else [_explain_conflict(outcome.recorded)]
-    return pb.TicketOutcome(
-        key=render_key(key),
-        status=_STATUSES[outcome.status],
-        replayed=outcome.replayed,
-        decision=decision,
-        reasons=[*conflict, *explain(decision)],
+    message = pb.TicketOutcome(
+        key=render_key(key), status=_STATUSES[outcome.status], replayed=outcome.replayed
     )
+    message.decision.MergeFromString(outcome.decision)  # In its place at once: no copy.
+    if outcome.recorded is not None:
+        message.reasons.append(_explain_conflict(outcome.recorded))
+    message.reasons.extend(explain(message.decision))
+    return message
 
 
 def render_training(key: TicketKey) -> pb.TicketOutcome:
@@ -139,11 +138,7 @@ def _render_award(award: Award, *, lot_id: str) -> pb.Award:
         expire_time=render_time(award.expire_time),
         lot_id=lot_id,
         shares=[
-            pb.LineShare(
-                line_number=share.line_number,
-                base_minor=share.base_minor,
-                quantity=share.quantity,
-            )
-            for share in award.shares
+            pb.LineShare(line_number=number, base_minor=base_minor, quantity=quantity)
+            for number, base_minor, quantity in award.shares
         ],
     )

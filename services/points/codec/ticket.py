@@ -2,6 +2,8 @@
 
 from datetime import date
 from hashlib import sha256
+from operator import attrgetter
+from typing import Final
 from uuid import UUID
 
 from cagnotte.points.v1 import points_pb2 as pb
@@ -18,6 +20,9 @@ from services.points.domain.ticket import (
     TicketKey,
     TicketKind,
 )
+
+_line_fields: Final = attrgetter(*Line._fields)
+"""A line's fields are called alike in the message, and read in one go."""
 
 
 def parse_record_ticket(
@@ -58,18 +63,7 @@ def parse_ticket(message: pb.Ticket) -> Ticket:
         member_id=UUID(message.member_id) if shopper == "member_id" else None,
         channel=Channel(message.channel),
         checkout_id=UUID(message.checkout_id) if message.checkout_id else None,
-        lines=tuple(
-            Line(
-                line.line_number,
-                line.department,
-                line.brand,
-                line.sales_minor,
-                line.supplier_coupon_minor,
-                line.vat_rate_bp,
-                line.gtin,
-            )
-            for line in message.lines
-        ),
+        lines=tuple(map(Line._make, map(_line_fields, message.lines))),
         tenders=tuple(
             Tender(TenderKind(tender.kind), tender.amount_minor) for tender in message.tenders
         ),

@@ -95,6 +95,8 @@ class Selector:
         """Give the lines that count, in their order."""
         if self.channels and channel not in self.channels:
             return []
+        if not self.departments and not self.brands:
+            return list(lines)
         return [
             line
             for line in lines
