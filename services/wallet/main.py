@@ -90,9 +90,9 @@ class Engine:
         perform: Performs,
         *,
         delay: Callable[[int], float],
-        on_commit: Callable[[], None],
+        on_public: Callable[[], None],
     ) -> None:
-        """Take what makes calls, and whom to tell of a commit; ``delay`` is that between probes."""
+        """Take what makes calls, and whom to tell of facts that leave the service; ``delay`` is that between probes."""
         shard_id = settings.shard_id
         self.shelf = Shelf(shard_id=shard_id, size_max=settings.shelf_max)
         self.hub = WatchHub(
@@ -102,7 +102,12 @@ class Engine:
             self._record, perform, clock, delay=delay, driven_max=settings.driven_max
         )
         commit = CommitBatch(
-            db, clock, self.shelf, shard_id=shard_id, on_commit=self._tell_of_commit
+            db,
+            clock,
+            self.shelf,
+            shard_id=shard_id,
+            on_commit=self._tell_of_commit,
+            on_public=on_public,
         )
         self.queue: Queue = GroupCommit(
             commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
@@ -121,13 +126,11 @@ class Engine:
         self.declines = CardDeclines(
             clock, declines_max=settings.declines_max, span=settings.declines_span
         )
-        self._on_commit = on_commit
 
     async def _record(self, command: RecordAnswers) -> Payment:
         return (await execute(self.queue, command, PaymentOutcome)).payment
 
     def _tell_of_commit(self, payments: Collection[Payment]) -> None:
-        self._on_commit()
         self.hub.publish(payments)
         self.driver.notice(payments)
         self.declines.notice(payments)
@@ -150,7 +153,7 @@ async def serve(settings: Settings) -> int:
             clock,
             Perform(others.provider, others.values, others.moneys, calls_max=settings.calls_max),
             delay=delay_seconds,
-            on_commit=relay.wake,
+            on_public=relay.wake,
         )
         hear = Hear(db, engine.driver, shard_id=settings.shard_id)
         registrations = _registrations(settings, db, clock, engine, others)

@@ -141,18 +141,22 @@ async def append_facts(
         for seq, fact in enumerate(facts, head.seq + 1)
     ]
     await conn.copy_records_to_table("fact", records=rows, columns=_FACT_COLUMNS)
-    canonical = [
-        fact_bytes(
-            seq=seq,
-            event_id=fact.event_id,
-            event_type=fact.event_type,
-            subject=fact.subject,
-            payload=fact.payload,
-        )
-        for seq, fact in enumerate(facts, head.seq + 1)
-    ]
     return await append_block(
-        conn, head, seq_to=head.seq + len(facts), facts=canonical, recorded_time=recorded_time
+        conn,
+        head,
+        seq_to=head.seq + len(facts),
+        facts=_canonical(head, facts),
+        recorded_time=recorded_time,
+    )
+
+
+def sealed(head: Head, facts: Sequence[Fact], *, recorded_time: datetime) -> Head:
+    """Give the head as it is after a block of these facts, for who writes them in a statement of its own."""
+    return _sealed(
+        head,
+        seq_to=head.seq + len(facts),
+        facts=_canonical(head, facts),
+        recorded_time=recorded_time,
     )
 
 
@@ -172,6 +176,36 @@ async def append_block(
     Raises:
         HeadLost: the head is not where the caller saw it.
     """
+    moved_to = _sealed(head, seq_to=seq_to, facts=facts, recorded_time=recorded_time)
+    moved = await conn.fetchval(
+        QUERIES["append_block"],
+        head.shard_id,
+        head.epoch,
+        head.seq,
+        seq_to,
+        recorded_time,
+        head.head_hash,
+        moved_to.head_hash,
+    )
+    if moved != 1:
+        raise HeadLost("Another writer moved the shard's head.", shard_id=head.shard_id)
+    return moved_to
+
+
+def _canonical(head: Head, facts: Sequence[Fact]) -> list[bytes]:
+    return [
+        fact_bytes(
+            seq=seq,
+            event_id=fact.event_id,
+            event_type=fact.event_type,
+            subject=fact.subject,
+            payload=fact.payload,
+        )
+        for seq, fact in enumerate(facts, head.seq + 1)
+    ]
+
+
+def _sealed(head: Head, *, seq_to: int, facts: Sequence[bytes], recorded_time: datetime) -> Head:
     assert len(facts) == seq_to - head.seq, "one fact for each seq"
     new_hash = block_hash(
         head.head_hash,
@@ -181,18 +215,6 @@ async def append_block(
         recorded_time=recorded_time,
         facts=facts,
     )
-    moved = await conn.fetchval(
-        QUERIES["append_block"],
-        head.shard_id,
-        head.epoch,
-        head.seq,
-        seq_to,
-        recorded_time,
-        head.head_hash,
-        new_hash,
-    )
-    if moved != 1:
-        raise HeadLost("Another writer moved the shard's head.", shard_id=head.shard_id)
     return Head(head.shard_id, head.epoch, seq_to, new_hash)
 
 

@@ -6,6 +6,13 @@ from cagnotte.wallet.v1 import events_pb2 as pb
 from services.common.runtime.database import Connection, load_queries
 from services.common.runtime.relay import OutgoingFact
 from services.wallet.codec.event import MESSAGES
+from services.wallet.domain.event import (
+    CheckoutCancelled,
+    CheckoutRefunded,
+    CheckoutSettled,
+    Event,
+    TopUpSettled,
+)
 
 OUTBOX: Final = load_queries(__package__, "outbox.sql")
 
@@ -16,6 +23,11 @@ PUBLIC_TYPES: Final = (
     pb.EVENT_TYPE_TOP_UP_SETTLED,
 )
 """The types of the facts that leave the service."""
+
+
+def is_public(event: Event) -> bool:
+    """Tell whether a fact leaves the service."""
+    return isinstance(event, CheckoutSettled | CheckoutCancelled | CheckoutRefunded | TopUpSettled)
 
 
 class CheckoutFacts:

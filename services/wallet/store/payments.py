@@ -1,13 +1,12 @@
-"""Payments: what is looked for by something else than an id, and what is written of a batch."""
+"""Payments, looked for by something else than an id."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from services.common.runtime.database import Connection, load_queries
 from services.wallet.domain.basket import TicketKey, TicketKind
-from services.wallet.store.projection import PaymentRow, ReferenceRow
 
 PAYMENTS: Final = load_queries(__package__, "payments.sql")
 
@@ -59,24 +58,3 @@ async def find_reference(
         PAYMENTS["find_reference"], shard_id, provider_reference
     )
     return found
-
-
-async def write_payments(conn: Connection, rows: Iterable[PaymentRow], *, shard_id: int) -> None:
-    """Write the rows of changed payments: what gives its ticket free comes before what takes it."""
-    ordered = sorted(rows, key=lambda row: (row.is_live, row.payment_id))
-    if ordered:
-        await conn.execute(PAYMENTS["write_payments"], shard_id, *_columns(ordered))
-
-
-async def write_references(
-    conn: Connection, rows: Iterable[ReferenceRow], *, shard_id: int
-) -> None:
-    """Write the provider's names of payments and refunds that a batch has learnt."""
-    ordered = sorted(set(rows))
-    if ordered:
-        await conn.execute(PAYMENTS["write_references"], shard_id, *_columns(ordered))
-
-
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """Turn rows into one list for each column, for ``unnest``."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -13,14 +13,14 @@ from services.common.runtime.journal import read_fact_bytes, verify_chain
 from services.wallet.codec.basket import parse_new_basket
 from services.wallet.codec.journal import parse_event
 from services.wallet.domain.batch import Batch
-from services.wallet.domain.checkout import CheckoutState
-from services.wallet.domain.opening import CheckoutNotOpen, TicketKeyTaken
+from services.wallet.domain.checkout import Checkout, CheckoutState
+from services.wallet.domain.opening import CheckoutNotOpen, ClaimedByAnother, TicketKeyTaken
 from services.wallet.domain.payment import Payment
 from services.wallet.domain.tender import TenderKind
 from services.wallet.store.outbox import CheckoutFacts
 from services.wallet.store.projection import PaymentRow, ReferenceRow, payment_row, reference_row
 from services.wallet.usecases.expire_checkouts import expire_checkouts
-from tests.integration.wallet.world import TILL, Wallet, World, run_wallet, ticket
+from tests.integration.wallet.world import TILL, Wallet, World, run_wallet, somebody_else, ticket
 
 
 async def folded(db: Database) -> tuple[Batch, set[ReferenceRow]]:
@@ -96,8 +96,43 @@ class TestProjections:
             assert len(world.purse.holds) == 1
             await assert_tables_are_folds(one.db)
 
+    async def test_what_another_process_wrote_meanwhile_is_seen(self, world: World) -> None:
+        """A process that remembers an older end of the journal neither writes nor answers from what it remembers."""
+        async with run_wallet(world) as one, run_wallet(world) as two:
+            claimed, cancelled = [await one.open_checkout() for _ in range(2)]
+            await one.checkouts.claim(cancelled, caller=world.shopper)
+            await two.checkouts.claim(claimed, caller=world.shopper)
+            await two.checkouts.cancel(cancelled, caller=TILL)
+
+            with pytest.raises(ClaimedByAnother):
+                await one.checkouts.claim(claimed, caller=somebody_else())
+            another = new_uuid7()
+            await two.checkouts.open(another, parse_new_basket(ticket(another, sequence=99)))
+            repeated = await one.checkouts.claim(cancelled, caller=world.shopper)
+
+            assert isinstance(repeated, Checkout)
+            assert repeated.state is CheckoutState.CANCELLED
+            await assert_tables_are_folds(one.db)
+
 
 class TestTickets:
+    async def test_a_ticket_that_is_taken_is_refused_and_others_of_the_batch_are_not(
+        self, wallet: Wallet
+    ) -> None:
+        """The database tells that a ticket is taken, and the batch is decided again with that."""
+        await wallet.open_checkout()
+        taken, free = new_uuid7(), new_uuid7()
+
+        answers = await asyncio.gather(
+            wallet.checkouts.open(taken, parse_new_basket(ticket(taken, sequence=1))),
+            wallet.checkouts.open(free, parse_new_basket(ticket(free, sequence=2))),
+            return_exceptions=True,
+        )
+
+        assert isinstance(answers[0], TicketKeyTaken)
+        assert isinstance(answers[1], Checkout)
+        await assert_tables_are_folds(wallet.db)
+
     async def test_a_ticket_is_given_free_and_taken_in_one_batch(self, wallet: Wallet) -> None:
         """Cancelling and opening anew at once leaves no trace of the first one's claim."""
         first = await wallet.open_checkout()

@@ -245,7 +245,7 @@ async def run_wallet(world: World, perform: Performs | None = None) -> AsyncIter
             world.clock,
             perform or world.perform(),
             delay=lambda _: PROBE_SECONDS,
-            on_commit=lambda: None,
+            on_public=lambda: None,
         )
         loops = [
             asyncio.create_task(loop())
