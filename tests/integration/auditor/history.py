@@ -321,7 +321,14 @@ async def play(stack: Stack) -> None:
 def wallet_writer(db: Database, clock: ManualClock) -> CommitPayments:
     """Make the writer of the wallet."""
     shelf = Shelf(shard_id=0, size_max=100)
-    return CommitPayments(db, clock, shelf, shard_id=0, on_commit=lambda _payments: None)
+    return CommitPayments(
+        db,
+        clock,
+        shelf,
+        shard_id=0,
+        on_commit=lambda _payments: None,
+        on_public=_wake_nobody,
+    )
 
 
 @asynccontextmanager
