@@ -207,14 +207,46 @@ def replay(
 
 
 @app.command()
-def verify(folder: Folder = None, wait: WaitSeconds = 30.0, *, as_json: JsonFlag = False) -> None:
+def verify(
+    folder: Folder = None,
+    wait: WaitSeconds = 30.0,
+    acknowledged: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Breaks of business that were looked at: named with who, when and why, they fail nothing.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
     """Prove from the data alone that books, journals and balances agree."""
     console = Console(stderr=as_json)
-    report = _verify(_info(_paths(folder)), wait, console)
+    report = _verify(_info(_paths(folder)), wait, console, acknowledged=acknowledged)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     if not report.ok:
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def acknowledge(
+    file: Annotated[Path, typer.Argument(help="The list; a line is added.", show_default=False)],
+    *,
+    check: Annotated[str, typer.Option(help="Name of the check.", show_default=False)],
+    text: Annotated[
+        str, typer.Option("--break", help="The break as the check names it.", show_default=False)
+    ],
+    by: Annotated[str, typer.Option(help="Who looked at it.", show_default=False)],
+    why: Annotated[str, typer.Option(help="What it is, and what was done.", show_default=False)],
+) -> None:
+    """Write down that somebody looked at a break of business, for ``verify --acknowledged``."""
+    from services.auditor.acknowledgements import write_acknowledgement
+    from services.auditor.report import Acknowledged
+    from services.common.kernel.clock import system_clock
+
+    write_acknowledgement(file, Acknowledged(check, text, by, system_clock(), why))
 
 
 @app.command()
@@ -285,10 +317,15 @@ def _replay(
     return uvloop.run(run_replay(endpoints_of(paths), options, console=console))
 
 
-def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "VerifyReport":
+def _verify(
+    info: "StackInfo", wait_seconds: float, console: Console, *, acknowledged: Path | None = None
+) -> "VerifyReport":
     from services.auditor import run_verify
-    from services.auditor.render import render_report, shown_progress
+    from services.auditor.acknowledgements import acknowledge as allow
+    from services.auditor.acknowledgements import read_acknowledgements
+    from services.auditor.render import render_report, render_unused, shown_progress
 
+    known = None if acknowledged is None else read_acknowledgements(acknowledged)
     with shown_progress(console) as listen:
         report = run_verify(
             ledger_dsn=info.database_urls["ledger"],
@@ -299,7 +336,11 @@ def _verify(info: "StackInfo", wait_seconds: float, console: Console) -> "Verify
             progress=listen,
             wait_seconds=wait_seconds,
         )
+    if known is not None:
+        report = allow(report, known)
     console.print(render_report(report))
+    for line in render_unused(report):
+        console.print(line, markup=False)
     return report
 
 

@@ -36,7 +36,7 @@ def shown_progress(console: Console) -> Iterator[Listener]:
 def render_report(report: VerifyReport) -> Table:
     """Return a table of verdicts: the check, its rows, and what it proved or who broke it."""
     verdict = (
-        "every check passed"
+        f"every check passed{_acknowledged(report)}"
         if report.ok
         else f"{len(report.failed())} of {len(report.checks)} checks FAILED {_kinds(report)}"
     )
@@ -46,9 +46,26 @@ def render_report(report: VerifyReport) -> Table:
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("detail", overflow="fold")
     for check in report.checks:
-        mark = Text("ok", style="green") if check.ok else Text(check.kind.upper(), style="bold red")
-        table.add_row(mark, check.name, f"{check.checked:,}", _detail(check))
+        table.add_row(_mark(check), check.name, f"{check.checked:,}", _detail(check))
     return table
+
+
+def render_unused(report: VerifyReport) -> Iterator[str]:
+    """Give a line for each acknowledgement that matches no break: it is gone, has changed, or is one of the proof."""
+    for one in report.unused or ():
+        yield f"acknowledged, but no break of business any more: {one.check}: {one.line()}"
+
+
+def _mark(check: Check) -> Text:
+    if not check.ok:
+        return Text(check.kind.upper(), style="bold red")
+    return Text("known", style="yellow") if check.acknowledged else Text("ok", style="green")
+
+
+def _acknowledged(report: VerifyReport) -> str:
+    """Say how many breaks were acknowledged, so that nobody takes them for none."""
+    count = sum(len(check.acknowledged) for check in report.checks)
+    return f", but for {count} acknowledged" if count else ""
 
 
 def _kinds(report: VerifyReport) -> str:
@@ -60,5 +77,9 @@ def _kinds(report: VerifyReport) -> str:
 
 def _detail(check: Check) -> Text:
     """Return a check's detail and further offenders, a line each, never read as markup."""
-    lines = [check.detail, *(f"· {offender}" for offender in check.offenders[1:])]
+    lines = [
+        check.detail,
+        *(f"· {offender}" for offender in check.offenders[1:]),
+        *(f"· {one.line()}" for one in check.acknowledged),
+    ]
     return Text("\n".join(lines))

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple, NotRequired, TypedDict
 
 OFFENDERS_MAX: Final = 5
 """How many offenders a check names: enough to start looking, never a page."""
+
+BREAKS_MAX: Final = 10_000
+"""How many breaks of business a check keeps by name, so that each can be told from those that are acknowledged."""
 
 UNCONSUMED: Final = "is not yet consumed by {}: it is late, or a dead letter that never will be"
 """Says of an event that who follows it has not; one on a ``.dead`` topic waits for a person."""
@@ -28,6 +32,30 @@ class Fault(NamedTuple):
     kind: BreakKind = BreakKind.PROOF
 
 
+class Acknowledged(NamedTuple):
+    """A break of business that somebody has looked at, word for word as the check named it."""
+
+    check: str
+    text: str
+    by: str
+    time: datetime
+    why: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return ``check``, ``break``, ``by``, ``time`` and ``why``: a line of the file of acknowledgements."""
+        return {
+            "check": self.check,
+            "break": self.text,
+            "by": self.by,
+            "time": self.time.isoformat(),
+            "why": self.why,
+        }
+
+    def line(self) -> str:
+        """Say it in a sentence."""
+        return f"{self.text} (acknowledged by {self.by}, {self.time.isoformat()}: {self.why})"
+
+
 class CheckJson(TypedDict):
     """A check as ``cagnotte verify --json`` writes it."""
 
@@ -39,10 +67,13 @@ class CheckJson(TypedDict):
 
 
 class ReportJson(TypedDict):
-    """A report as ``cagnotte verify --json`` writes it."""
+    """A report as ``cagnotte verify --json`` writes it; what is optional comes with ``--acknowledged``."""
 
     ok: bool
     checks: list[CheckJson]
+    breaks: NotRequired[list[dict[str, str]]]
+    acknowledged: NotRequired[list[dict[str, str]]]
+    unused: NotRequired[list[dict[str, str]]]
 
 
 def worst(kinds: Iterable[BreakKind]) -> BreakKind:
@@ -63,6 +94,11 @@ class Check:
     detail: str
     offenders: tuple[str, ...] = ()
     kind: BreakKind = BreakKind.PROOF
+    broken: int = 0
+    """How many breaks there are, named or not, without the acknowledged ones."""
+    breaks: tuple[str, ...] = ()
+    """The breaks of business, which may be acknowledged."""
+    acknowledged: tuple[Acknowledged, ...] = ()
 
     def __post_init__(self) -> None:
         """A passing check has no offender, and a failing one names at least one."""
@@ -79,6 +115,8 @@ class Check:
             detail="; ".join(check.detail for check in broken) or self.detail,
             offenders=(*self.offenders, *other.offenders)[:OFFENDERS_MAX],
             kind=worst(check.kind for check in broken),
+            broken=self.broken + other.broken,
+            breaks=(*self.breaks, *other.breaks)[:BREAKS_MAX],
         )
 
 
@@ -88,6 +126,8 @@ class VerifyReport:
 
     ok: bool
     checks: tuple[Check, ...]
+    unused: tuple[Acknowledged, ...] | None = None
+    """Acknowledgements that match no break of business; None when the audit was given none."""
 
     @classmethod
     def of(cls, checks: Iterable[Check]) -> "VerifyReport":
@@ -107,9 +147,20 @@ class VerifyReport:
         return tuple(check for check in self.checks if not check.ok)
 
     def to_json(self) -> ReportJson:
-        """Return exactly ``ok`` and ``checks[] {name, ok, checked, detail, kind}``."""
+        """Return exactly ``ok`` and ``checks[] {name, ok, checked, detail, kind}``.
+
+        An audit that was given acknowledgements adds the breaks of business that are left, those that are
+        acknowledged, and the acknowledgements that match nothing.
+        """
         checks = [
             CheckJson(name=c.name, ok=c.ok, checked=c.checked, detail=c.detail, kind=c.kind.value)
             for c in self.checks
         ]
-        return ReportJson(ok=self.ok, checks=checks)
+        report = ReportJson(ok=self.ok, checks=checks)
+        if self.unused is not None:
+            report["breaks"] = [
+                {"check": c.name, "break": text} for c in self.checks for text in c.breaks
+            ]
+            report["acknowledged"] = [one.to_json() for c in self.checks for one in c.acknowledged]
+            report["unused"] = [one.to_json() for one in self.unused]
+        return report

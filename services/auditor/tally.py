@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from services.auditor.report import OFFENDERS_MAX, BreakKind, Check, worst
+from services.auditor.report import BREAKS_MAX, OFFENDERS_MAX, BreakKind, Check, worst
 
 TELL_ROWS: Final = 1_000
 """Rows between two words of progress: members are many, and most have few rows."""
@@ -30,7 +30,7 @@ class Tally:
     """One check while it runs.
 
     Keeps the first offenders and counts the rest, so that a wholly broken table costs no more
-    memory than a broken row.
+    memory than a broken row; breaks of business, which people clear one by one, are kept by name.
     """
 
     def __init__(self, name: str, *, listener: Listener = ignore_progress) -> None:
@@ -41,6 +41,7 @@ class Tally:
         self._untold = 0
         self._broken = 0
         self._offenders: list[str] = []
+        self._breaks: list[str] = []
         self._kinds: set[BreakKind] = set()
 
     @property
@@ -61,6 +62,8 @@ class Tally:
         self._kinds.add(kind)
         if len(self._offenders) < OFFENDERS_MAX:
             self._offenders.append(offender)
+        if kind is BreakKind.BUSINESS and len(self._breaks) < BREAKS_MAX:
+            self._breaks.append(offender)
 
     def expect(self, *, holds: bool, offender: str, kind: BreakKind = BreakKind.PROOF) -> None:
         """Blame unless ``holds``."""
@@ -80,6 +83,8 @@ class Tally:
             detail=detail,
             offenders=tuple(self._offenders),
             kind=self.kind,
+            broken=self._broken,
+            breaks=tuple(self._breaks),
         )
 
     def _tell(self) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from cagnotte.wallet.v1 import events_pb2 as wallet_events
 from services.auditor import AuditError, VerifyReport, run_verify
+from services.auditor.acknowledgements import acknowledge
 from services.auditor.provider import CHECKS as PROVIDER_CHECKS
 from services.auditor.provider import NOT_RUN
-from services.auditor.report import BreakKind
+from services.auditor.report import Acknowledged, BreakKind
 from services.auditor.tally import Progress
 from services.common.kernel.chain import GENESIS, block_hash
 from services.common.kernel.ids import new_uuid7
@@ -246,6 +247,11 @@ class TestPaidByPhone:
         assert failed(report) == {"books.checkout_totals"}
         assert "another total" in report.failed()[0].detail
         assert report.failed()[0].kind is BreakKind.BUSINESS
+        seen = [
+            Acknowledged("books.checkout_totals", text, "accounting", LATER, "rung up again")
+            for text in report.failed()[0].breaks
+        ]
+        assert acknowledge(report, seen).ok, "finance has looked at it"
 
     async def test_sees_a_settlement_whose_hold_was_gone(self, copy: Stack) -> None:
         """The sale is booked all the same; the clearing account says what is missing."""

@@ -26,6 +26,7 @@ class TestTally:
 
         assert not check.ok
         assert check.offenders == tuple(f"seq {place}" for place in range(OFFENDERS_MAX))
+        assert (check.broken, check.breaks) == (40, ())
         assert check.detail == "40 broken, first: seq 0"
         assert check.checked == 100
 
@@ -48,6 +49,15 @@ class TestTally:
         tally.blame("altered")
         assert tally.close("proven").kind is BreakKind.PROOF
         assert business.joined(tally.close("proven")).kind is BreakKind.PROOF
+
+    def test_keeps_every_break_of_business_by_name(self) -> None:
+        """Each of them may be acknowledged, not only those that are shown."""
+        tally = Tally("books.checkout_totals")
+        for place in range(40):
+            tally.blame(f"checkout {place}", BreakKind.BUSINESS)
+        tally.blame("altered")
+        check = tally.close("proven")
+        assert (check.broken, check.breaks) == (41, tuple(f"checkout {n}" for n in range(40)))
 
     def test_tells_how_far_it_is(self) -> None:
         """Small steps are told together, and the rest at the end."""
