@@ -56,7 +56,7 @@ from services.wallet.usecases.drive import Driver, Performs
 from services.wallet.usecases.execute import Queue, execute
 from services.wallet.usecases.expire_checkouts import sweep_checkouts
 from services.wallet.usecases.funds import ReadFunds
-from services.wallet.usecases.hear import Hear
+from services.wallet.usecases.hear import Ears, Hear, ears
 from services.wallet.usecases.in_time import InTime
 from services.wallet.usecases.pay import Pay, PayTerms
 from services.wallet.usecases.payment_methods import PaymentMethods
@@ -170,8 +170,12 @@ async def serve(settings: Settings) -> int:
             shard_id=settings.shard_id,
             idle_seconds=settings.poll_seconds,
         )
-        await _open_webhooks(settings, stack, hear)
-        loops = _loops(settings, engine, poll, relay)
+        webhooks = ears(hear)
+        await _open_webhooks(settings, stack, webhooks)
+        loops = [
+            Loop("webhooks", webhooks.run, webhooks.stop),
+            *_loops(settings, engine, poll, relay),
+        ]
         return await lifecycle.serve(
             server, loops=loops, settings=settings.grpc, end_streams=engine.hub.close
         )
@@ -209,10 +213,10 @@ async def _open_others(settings: Settings, stack: AsyncExitStack) -> _Others:
     )
 
 
-async def _open_webhooks(settings: Settings, stack: AsyncExitStack, hear: Hear) -> None:
+async def _open_webhooks(settings: Settings, stack: AsyncExitStack, heard: Ears) -> None:
     if settings.webhooks.listen:
         secret = settings.provider.webhook_secret.get_secret_value()
-        webhooks = open_webhooks(settings.webhooks.listen, secret=secret, hear=hear)
+        webhooks = open_webhooks(settings.webhooks.listen, secret=secret, hear=heard.submit)
         await stack.enter_async_context(webhooks)
 
 

@@ -6,7 +6,7 @@ of, since the provider repeats for days what it gets no success for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
@@ -26,8 +26,8 @@ _BODY_SECONDS_MAX: Final = 10.0
 _GRACE_SECONDS: Final = 5.0
 _SIGNATURE_HEADER: Final = "Stripe-Signature"
 
-Hear = Callable[[Sequence[ProviderEvent]], Awaitable[None]]
-"""Writes events down, each once, and has their payments looked at."""
+Hear = Callable[[ProviderEvent], Awaitable[None]]
+"""Writes an event down, once however often it comes, and has its payment looked at."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class _Receiver:
         except TimeoutError:
             return _refused(HTTPStatus.REQUEST_TIMEOUT, "too_slow")
         try:
-            await self._hear([event])
+            await self._hear(event)
         except Exception as error:
             if not isinstance(error, DomainError) and not is_infrastructure_failure(error):
                 raise

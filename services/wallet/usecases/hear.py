@@ -1,16 +1,29 @@
 """Hear of events of the provider: write each down, once, and have its payment looked at."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
 import structlog
 
 from services.common.kernel.clock import system_clock
 from services.common.runtime.database import Connection, Database
+from services.common.runtime.group_commit import GroupCommit
 from services.wallet.clients.provider import ProviderEvent
 from services.wallet.store.payments import find_reference
 from services.wallet.store.provider_events import EventRow, accept_events
+
+_GATHER_SECONDS: Final = 0.05
+_TOGETHER_MAX: Final = 500
+_WAITING_MAX: Final = 5_000
+
+Ears: TypeAlias = GroupCommit[ProviderEvent, None]
+"""Takes events in one by one, and has them heard together; an event was heard when its turn is answered."""
+
+HearAll: TypeAlias = Callable[[Sequence[ProviderEvent]], Awaitable[None]]
+"""See ``Hear``."""
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +73,26 @@ class Hear:
             event_type=event.event_type,
             payment_id=None if payment_id is None else str(payment_id),
         )
+
+
+def ears(hear: HearAll) -> Ears:
+    """Make what hears events together that come one by one; run it as a loop of the process.
+
+    Webhooks come by themselves, and writing one down costs hardly less than writing down many. The first one after a
+    rest is heard at once; those that come within the next moment wait for its end.
+    """
+    heard_seconds = 0.0
+
+    async def hear_together(events: Sequence[ProviderEvent]) -> Sequence[None]:
+        nonlocal heard_seconds
+        await asyncio.sleep(max(0.0, heard_seconds + _GATHER_SECONDS - monotonic()))
+        heard_seconds = monotonic()
+        await hear(events)
+        return [None] * len(events)
+
+    return GroupCommit(
+        hear_together, batch_max=_TOGETHER_MAX, queue_max=_WAITING_MAX, name="provider_events"
+    )
 
 
 def _row(event: ProviderEvent) -> EventRow:

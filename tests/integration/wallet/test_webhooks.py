@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from services.common.runtime.database import Database
 from services.common.testing.postgres import TestDatabase, free_port
 from services.wallet.api.webhooks import PATH, open_webhooks
 from services.wallet.clients.provider import ProviderEvent
-from services.wallet.usecases.hear import Hear
+from services.wallet.usecases.hear import Ears, Hear, HearAll, ears
 from services.wallet.usecases.poll_provider import PollProvider
 from tests.integration.wallet.card_desk import CardDesk, open_adapter
 from tests.integration.wallet.sandbox import WEBHOOK_SECRET, run_sandbox
@@ -30,17 +31,17 @@ UNTIL_ALL_HAVE_COME_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class Ears:
+class Listener:
     """Hears events, or has no time for them."""
 
     heard: list[ProviderEvent] = field(default_factory=list)
     trouble: Exception | None = None
 
-    async def __call__(self, events: Sequence[ProviderEvent]) -> None:
-        """Hear events."""
+    async def __call__(self, event: ProviderEvent) -> None:
+        """Hear an event."""
         if self.trouble is not None:
             raise self.trouble
-        self.heard.extend(events)
+        self.heard.append(event)
 
 
 @dataclass(slots=True)
@@ -82,27 +83,27 @@ async def _post(address: str, body: str, signature: str | None) -> int:
 
 
 @pytest.fixture
-def ears() -> Ears:
+def listener() -> Listener:
     """Give somebody who hears."""
-    return Ears()
+    return Listener()
 
 
 @pytest.fixture
-async def address(ears: Ears) -> AsyncIterator[str]:
+async def address(listener: Listener) -> AsyncIterator[str]:
     """Open the door."""
-    async with open_webhooks("127.0.0.1:0", secret=WEBHOOK_SECRET, hear=ears) as address:
+    async with open_webhooks("127.0.0.1:0", secret=WEBHOOK_SECRET, hear=listener) as address:
         yield address
 
 
 class TestDoor:
-    async def test_hears_what_is_signed(self, address: str, ears: Ears) -> None:
+    async def test_hears_what_is_signed(self, address: str, listener: Listener) -> None:
         """A genuine webhook is heard by our name of the payment."""
         event = _event()
         body = json.dumps(event)
 
         status = await _post(address, body, _signature(body))
 
-        [heard] = ears.heard
+        [heard] = listener.heard
         assert status == 200
         assert heard.provider_event_id == "evt_1"
         assert heard.object_reference == "pi_1"
@@ -117,13 +118,13 @@ class TestDoor:
         ],
     )
     async def test_acknowledges_kinds_that_it_does_not_know(
-        self, address: str, ears: Ears, event: dict[str, Any]
+        self, address: str, listener: Listener, event: dict[str, Any]
     ) -> None:
         """The provider would repeat for days what it gets no success for."""
         body = json.dumps(event)
 
         assert await _post(address, body, _signature(body)) == 200
-        assert [heard.payment_id for heard in ears.heard] == [None]
+        assert [heard.payment_id for heard in listener.heard] == [None]
 
     @pytest.mark.parametrize(
         "signature",
@@ -140,14 +141,14 @@ class TestDoor:
         ids=range(8),
     )
     async def test_refuses_what_is_not_signed_by_us(
-        self, address: str, ears: Ears, signature: str | None
+        self, address: str, listener: Listener, signature: str | None
     ) -> None:
         """A request without our secret's signature is refused, whatever stands in the header."""
         assert await _post(address, json.dumps(_event()), signature) == 400
-        assert ears.heard == []
+        assert listener.heard == []
 
     async def test_refuses_another_secret_an_old_signature_and_a_changed_body(
-        self, address: str, ears: Ears
+        self, address: str, listener: Listener
     ) -> None:
         """A recorded request cannot be sent again later, nor a signature moved to another body."""
         body, other = json.dumps(_event()), json.dumps(_event(id="evt_2"))
@@ -159,17 +160,17 @@ class TestDoor:
         ]
 
         assert statuses == [400, 400, 400]
-        assert ears.heard == []
+        assert listener.heard == []
 
     async def test_takes_either_signature_while_the_secret_changes(
-        self, address: str, ears: Ears
+        self, address: str, listener: Listener
     ) -> None:
         """During a change of secrets the provider signs with both."""
         body = json.dumps(_event())
         timestamp, mine = _signature(body).split(",")
 
         assert await _post(address, body, f"{timestamp},v1={'0' * 64},{mine}") == 200
-        assert len(ears.heard) == 1
+        assert len(listener.heard) == 1
 
     @pytest.mark.parametrize(
         "body",
@@ -189,18 +190,18 @@ class TestDoor:
         ],
     )
     async def test_refuses_what_is_signed_and_no_event(
-        self, address: str, ears: Ears, body: str
+        self, address: str, listener: Listener, body: str
     ) -> None:
         """What cannot be read is refused, so that it stands out at the provider's."""
         assert await _post(address, body, _signature(body)) == 400
-        assert ears.heard == []
+        assert listener.heard == []
 
-    async def test_refuses_a_flood(self, address: str, ears: Ears) -> None:
+    async def test_refuses_a_flood(self, address: str, listener: Listener) -> None:
         """A body beyond the bound is not read to its end."""
         body = json.dumps(_event(padding="x" * 600_000))
 
         assert await _post(address, body, _signature(body)) == 413
-        assert ears.heard == []
+        assert listener.heard == []
 
     @pytest.mark.parametrize(
         "trouble",
@@ -214,10 +215,10 @@ class TestDoor:
         ids=lambda trouble: type(trouble).__name__,
     )
     async def test_asks_for_a_repetition_of_what_it_could_not_keep(
-        self, address: str, ears: Ears, trouble: Exception
+        self, address: str, listener: Listener, trouble: Exception
     ) -> None:
         """Without a database the webhook is not acknowledged, and comes again."""
-        ears.trouble = trouble
+        listener.trouble = trouble
         body = json.dumps(_event())
 
         assert await _post(address, body, _signature(body)) == 503
@@ -263,6 +264,18 @@ class Counter:
         return PollProvider(self.db, self.desk.provider, self.hear, shard_id=0, idle_seconds=0.05)
 
 
+@asynccontextmanager
+async def running_ears(hear: HearAll) -> AsyncIterator[Ears]:
+    """Let events be heard together until the body ends; what waits then is cut off, as a crash would."""
+    heard = ears(hear)
+    running = asyncio.create_task(heard.run())
+    try:
+        yield heard
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 @pytest.fixture
 async def counter(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Counter]:
     """Run a sandbox that delivers webhooks, and a door with a database behind it."""
@@ -271,7 +284,8 @@ async def counter(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Count
     async with database.open() as db:
         hear = Hear(db, driver, shard_id=0)
         async with (
-            open_webhooks(door, secret=WEBHOOK_SECRET, hear=hear),
+            running_ears(hear) as heard,
+            open_webhooks(door, secret=WEBHOOK_SECRET, hear=heard.submit),
             run_sandbox(tmp_path, webhook_url=f"http://{door}{PATH}") as sandbox,
             open_adapter(sandbox.url) as provider,
         ):
@@ -328,6 +342,44 @@ class TestHearing:
         polling.cancel()
 
         assert counter.driver.nudged == [payment_id] * 2
+
+
+class TestDeath:
+    async def test_what_waits_when_the_process_dies_comes_again(
+        self, database: TestDatabase, tmp_path: Path
+    ) -> None:
+        """A webhook is acknowledged once it is heard: the provider repeats it, and its list tells it, too."""
+        driver = Driver()
+        turn: list[Ears] = []
+        door = f"127.0.0.1:{free_port()}"
+
+        async def submit(event: ProviderEvent) -> None:
+            await turn[-1].submit(event)
+
+        async with (
+            database.open() as db,
+            open_webhooks(door, secret=WEBHOOK_SECRET, hear=submit),
+            run_sandbox(tmp_path, webhook_url=f"http://{door}{PATH}") as sandbox,
+            open_adapter(sandbox.url) as provider,
+        ):
+            hear = Hear(db, driver, shard_id=0)
+            counter = Counter(CardDesk(provider, provider, sandbox), driver, hear, db)
+            async with running_ears(_never) as dying:
+                turn.append(dying)
+                payment_id = await counter.pay("pm_card_visa")
+            assert await counter.kept() == []
+
+            async with running_ears(hear) as next_one:
+                turn.append(next_one)
+                await counter.until_kept(2)
+                async with db.connection() as conn:
+                    assert await counter.poller().poll(conn) == 2
+
+        assert driver.nudged == [payment_id] * 2
+
+
+async def _never(_: Sequence[ProviderEvent]) -> None:
+    await asyncio.Event().wait()
 
 
 async def _run_for(poller: PollProvider, seconds: float) -> None:
