@@ -10,7 +10,7 @@ ARGS ?=
 INSTALLED := $(VENV)/.installed
 
 # What test-kafka and test-postgres run: events, relay, journeys and the demo; and everything that meets a database.
-KAFKA_TESTS := tests/integration/common/test_kafka.py tests/integration/common/test_relay.py \
+KAFKA_TESTS := $(addprefix tests/integration/common/,test_kafka.py test_relay.py test_relay_on_kafka.py) \
   tests/integration/ledger/test_service.py $(wildcard tests/acceptance/test_a_*.py) tests/acceptance/test_demo_figures.py
 POSTGRES_15 := /usr/lib/postgresql/15/bin
 POSTGRES_TESTS := $(addprefix tests/integration/,common/test_database.py common/test_journal.py ledger points auditor/test_verify.py \

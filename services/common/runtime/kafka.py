@@ -47,7 +47,6 @@ __all__ = [
     "IncomingEvent",
     "Producer",
     "Unreadable",
-    "consume",
     "open_producer",
 ]
 
@@ -319,22 +318,6 @@ class _ForgetOnAssignment(ConsumerRebalanceListener):  # type: ignore[misc]  # a
         """Forget what was handled in them: others may have moved them on."""
         for partition in assigned:
             self._guard.forget((partition.topic, partition.partition))
-
-
-async def consume(
-    settings: KafkaSettings,
-    handle: Callable[[Sequence[E]], Awaitable[None]],
-    *,
-    parse: Callable[[IncomingEvent], E | None],
-    topics: Sequence[str],
-    group_id: str,
-    batch_max: int,
-) -> NoReturn:
-    """Run a ``Consumer`` of these parts."""
-    consumer = Consumer(
-        settings, topics=topics, group_id=group_id, parse=parse, handle=handle, batch_max=batch_max
-    )
-    await consumer.run()
 
 
 def _judge(guard: SequenceGuard, record: Any) -> Verdict:

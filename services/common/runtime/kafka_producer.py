@@ -5,7 +5,7 @@ while the broker is away.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +20,7 @@ from aiokafka.partitioner import murmur2
 
 from services.common.runtime.config import KafkaSettings
 from services.common.runtime.kafka_events import Message
+from services.common.runtime.log_tail import Sought, Tail, read_tails
 
 BROKER_FAILURES: Final = (KafkaError, OSError, TimeoutError)
 """What calls to a broker that is away, or not quite well, end with."""
@@ -30,21 +31,30 @@ _STOP_TIMEOUT_SECONDS: Final = 3.0
 _METADATA_AGE_SECONDS: Final = 30.0
 _BATCH_BYTES_MAX: Final = 512 * 1024
 _KEYS_CACHED: Final = 65_536
+_READER: Final = {
+    "group_id": None,
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+}
+"""How a client reads on its own account, without a group."""
 
 log = structlog.get_logger(__name__)
+
+
+class OffsetTaken(KafkaError):  # type: ignore[misc]  # aiokafka has no types
+    """The broker put messages where others lie already: readers beyond that place never see them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
     """Where a partition's share of the messages lies in its log.
 
-    ``first`` is the offset of the first one, ``last_batch`` where the last batch begins:
-    the only offset that every broker's log end is known to lie beyond (Tansu's answer to
-    ListOffsets counts the last batch as one message).
+    ``last_batch`` is where the last batch begins: the only offset that every broker's log end is known to lie beyond
+    (Tansu's answer to ListOffsets counts the last batch as one message). ``end`` follows the last message.
     """
 
-    first: int
     last_batch: int
+    end: int
 
 
 class Producer:
@@ -63,16 +73,23 @@ class Producer:
             return await self._partitions(producer, topic)
 
     async def publish(
-        self, topic: str, messages: Iterable[tuple[int, Message]]
+        self,
+        topic: str,
+        messages: Iterable[tuple[int, Message]],
+        *,
+        ends: Mapping[int, int] | None = None,
     ) -> dict[int, Acknowledged]:
         """Send (partition, message) pairs, and give each partition's place in its log.
 
         A partition has one request on its way at a time, and nothing follows a failed one:
         sending everything again after an exception repeats messages, but never reorders.
+        ``ends`` says where the partitions' logs end for a reader, as far as the caller knows.
 
         Raises:
+            OffsetTaken: messages were put before the end of a log.
             KafkaError, OSError, TimeoutError: any of the messages may not have arrived.
         """
+        known = ends or {}
         shares: dict[int, list[Message]] = {}
         for partition, message in messages:
             shares.setdefault(partition, []).append(message)
@@ -80,7 +97,10 @@ class Producer:
             await self._partitions(producer, topic)
             async with asyncio.timeout(_PUBLISH_TIMEOUT_SECONDS):
                 answers = await asyncio.gather(
-                    *(_send_share(producer, topic, *share) for share in shares.items()),
+                    *(
+                        _send_share(producer, topic, *share, end=known.get(share[0], 0))
+                        for share in shares.items()
+                    ),
                     return_exceptions=True,
                 )
         places = {}
@@ -103,6 +123,24 @@ class Producer:
             async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
                 ends = await self._observer.end_offsets(asked)
         return {place.partition: end for place, end in ends.items()}
+
+    async def log_tails(self, topic: str, sought: Mapping[int, Sought]) -> dict[int, Tail]:
+        """Read every partition to its end, from the fact that is sought there or from its beginning.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: the broker did not say.
+        """
+        async with self._connected() as producer:
+            count = await self._partitions(producer, topic)
+            reader = AIOKafkaConsumer(**client_arguments(self._settings), **_READER)
+            try:
+                async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
+                    await reader.start()
+                return await read_tails(
+                    reader, topic, {partition: sought.get(partition) for partition in range(count)}
+                )
+            finally:
+                await stop_client(reader)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -127,7 +165,7 @@ class Producer:
             enable_idempotence=self._settings.idempotent,
             max_batch_size=_BATCH_BYTES_MAX,
         )
-        observer = AIOKafkaConsumer(**arguments, group_id=None, enable_auto_commit=False)
+        observer = AIOKafkaConsumer(**arguments, **_READER)
         self._producer, self._observer = producer, observer
         async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
             await producer.start()
@@ -248,22 +286,24 @@ async def _abandon(producer: Any) -> None:
 
 
 async def _send_share(
-    producer: Any, topic: str, partition: int, messages: list[Message]
+    producer: Any, topic: str, partition: int, messages: list[Message], *, end: int
 ) -> Acknowledged:
-    """Send one partition's messages batch by batch, each after the one before arrived."""
-    first = base = -1
+    """Send one partition's messages batch by batch, each after the one before arrived at its place."""
+    base = -1
     batch = producer.create_batch()
     for message in [*messages, None]:
         if message is not None and _append(batch, message):
             continue
         acknowledgement = await producer.send_batch(batch, topic, partition=partition)
         base = (await acknowledgement).offset
-        first = base if first < 0 else first
+        if base < end:
+            raise OffsetTaken(f"{topic}/{partition} put messages at {base}, before its end")
+        end = base + batch.record_count()
         if message is not None:
             batch = producer.create_batch()
             fits = _append(batch, message)
             assert fits, "a first message always fits"
-    return Acknowledged(first, base)
+    return Acknowledged(base, end)
 
 
 def _append(batch: Any, message: Message) -> bool:

@@ -2,8 +2,10 @@
 
 The journal is the outbox, and the relay only a reader with a cursor. It saves the cursor
 after the broker's acknowledgement, so a crash between the two repeats facts by their ids
-and never loses or reorders any. Nothing durable depends on the broker: when its log ends
-before what it once acknowledged, everything is published again from the first fact.
+and never loses or reorders any. Nothing durable depends on the broker, and an acknowledgement
+is believed for as long as the log can be read that way: the relay reads where its log ends,
+for a reader, before it goes on, and each acknowledgement has to lie behind that. When the last
+fact that it saved is not there, everything is published again from the first fact.
 """
 
 import asyncio
@@ -28,9 +30,10 @@ from services.common.runtime.kafka_events import Message, render_headers
 from services.common.runtime.kafka_producer import (
     BROKER_FAILURES,
     Acknowledged,
-    Producer,
+    OffsetTaken,
     partition_of,
 )
+from services.common.runtime.log_tail import Sought, Tail
 
 QUERIES: Final = load_queries(__package__, "relay.sql")
 
@@ -40,6 +43,11 @@ PUBLISHED: Final = Counter(
 CURSOR: Final = Gauge("cagnotte_relay_cursor", "Sequence of the last published fact.", ["topic"])
 FORGOTTEN: Final = Counter(
     "cagnotte_relay_broker_forgot", "Times that the log was published anew.", ["topic"]
+)
+DISBELIEVED: Final = Counter(
+    "cagnotte_relay_acknowledgements_disbelieved",
+    "Acknowledgements of facts that not every reader would have seen; they were sent again.",
+    ["topic"],
 )
 
 _LOOK_SECONDS: Final = 2.0
@@ -81,13 +89,17 @@ class ProducesInOrder(Protocol):
         ...
 
     async def publish(
-        self, topic: str, messages: Sequence[tuple[int, Message]]
+        self, topic: str, messages: Sequence[tuple[int, Message]], *, ends: Mapping[int, int]
     ) -> Mapping[int, Acknowledged]:
         """See ``Producer.publish``."""
         ...
 
     async def log_ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
         """See ``Producer.log_ends``."""
+        ...
+
+    async def log_tails(self, topic: str, sought: Mapping[int, Sought]) -> Mapping[int, Tail]:
+        """See ``Producer.log_tails``."""
         ...
 
 
@@ -103,8 +115,12 @@ class _Place:
 class _Progress:
     seq: int
     places: dict[int, _Place]
+    ends: dict[int, int]
+    """Where each partition's log ends for a reader; every fact so far lies before it."""
     look_seconds: float
     """When the broker was last known to remember, on the monotonic clock."""
+    is_read_back: bool = True
+    """Whether the first facts of every log have been read there, some time after their acknowledgement."""
 
 
 class Relay:
@@ -150,6 +166,8 @@ class Relay:
                     raise
                 if monotonic() - started > _BACK_OFF_SECONDS_MAX:
                     pause = _BACK_OFF_SECONDS_MIN
+                if isinstance(error, OffsetTaken):
+                    DISBELIEVED.labels(self._topic).inc()
                 log.warning(
                     "relay.interrupted", topic=self._topic, error=repr(error), pause_seconds=pause
                 )
@@ -168,15 +186,14 @@ class Relay:
                 conn, self._shard_id, progress.seq, self._batch_max
             )
             if monotonic() - progress.look_seconds > _LOOK_SECONDS:
-                if not await self._broker_remembers(progress):
-                    progress = await self._begin_again(conn)
+                if not progress.is_read_back or not await self._broker_remembers(progress):
+                    progress = await self._recall(conn)
                     continue
                 progress.look_seconds = monotonic()
             if facts:
-                progress = await self._publish(conn, progress, facts)
+                await self._publish(conn, progress, facts)
             if len(facts) < self._batch_max:
-                if not facts or progress.seq == facts[-1].seq:  # Else it begins again.
-                    await self._pass_unpublished(conn, progress, head.seq)
+                await self._pass_unpublished(conn, progress, head.seq)
                 await self._sleep(looked)
 
     async def _pass_unpublished(self, conn: Connection, progress: _Progress, seq: int) -> None:
@@ -199,19 +216,23 @@ class Relay:
             return
 
     async def _recall(self, conn: Connection) -> _Progress:
-        """Read the progress, and begin again if the broker has forgotten meanwhile."""
+        """Read the progress, and begin again if the last facts of it are not in the broker's log."""
         seq = await conn.fetchval(QUERIES["read_cursor"], self._shard_id) or 0
         rows = await conn.fetch(QUERIES["read_offsets"], self._shard_id, self._topic)
         places = {row["partition"]: _Place(row["log_offset"], row["seq"]) for row in rows}
-        progress = _Progress(seq, places, monotonic())
-        if not await self._broker_remembers(progress):
+        tails = await self._producer.log_tails(
+            self._topic,
+            {
+                partition: Sought(place.log_offset, self._ce_source, place.seq)
+                for partition, place in places.items()
+            },
+        )
+        if not all(partition in tails and tails[partition].holds for partition in places):
             return await self._begin_again(conn)
         log.info("relay.resumed", topic=self._topic, shard_id=self._shard_id, seq=seq)
-        return progress
+        return _Progress(seq, places, _ends(tails), monotonic())
 
     async def _broker_remembers(self, progress: _Progress) -> bool:
-        if not progress.places:
-            return True
         ends = await self._producer.log_ends(self._topic, list(progress.places))
         return all(
             ends.get(partition, 0) > place.log_offset
@@ -222,12 +243,13 @@ class Relay:
         await conn.execute(QUERIES["forget_progress"], self._shard_id, self._topic)
         FORGOTTEN.labels(self._topic).inc()
         log.warning("relay.broker_forgot", topic=self._topic, shard_id=self._shard_id)
-        return _Progress(0, {}, monotonic())
+        tails = await self._producer.log_tails(self._topic, {})
+        return _Progress(0, {}, _ends(tails), monotonic())
 
     async def _publish(
         self, conn: Connection, progress: _Progress, facts: Sequence[OutgoingFact]
-    ) -> _Progress:
-        """Send, wait for every acknowledgement, then save; give the new progress."""
+    ) -> None:
+        """Send, wait for every acknowledgement, then save and move the progress on."""
         count = await self._producer.partitions(self._topic)
         last_seqs = {partition: place.seq for partition, place in progress.places.items()}
         messages = []
@@ -235,17 +257,16 @@ class Relay:
             partition = partition_of(fact.key, count)
             messages.append((partition, self._render(fact, last_seqs.get(partition, 0))))
             last_seqs[partition] = fact.seq
-        acknowledged = await self._producer.publish(self._topic, messages)
-        for partition, place in acknowledged.items():
-            known = progress.places.get(partition)
-            if known is not None and place.first <= known.log_offset:
-                return await self._begin_again(conn)
+        acknowledged = await self._producer.publish(self._topic, messages, ends=progress.ends)
         await self._save(conn, facts[-1].seq, acknowledged, last_seqs)
+        # A log may begin before its topic is wholly made, and lose its beginning when that is done.
+        progress.is_read_back &= acknowledged.keys() <= progress.places.keys()
         for partition, place in acknowledged.items():
             progress.places[partition] = _Place(place.last_batch, last_seqs[partition])
+            progress.ends[partition] = place.end
+        progress.seq, progress.look_seconds = facts[-1].seq, monotonic()
         PUBLISHED.labels(self._topic).inc(len(facts))
         CURSOR.labels(self._topic).set(facts[-1].seq)
-        return _Progress(facts[-1].seq, progress.places, monotonic())
 
     async def _save(
         self,
@@ -277,24 +298,5 @@ class Relay:
         return Message(fact.key, fact.payload, headers)
 
 
-async def run_relay(
-    db: Database,
-    producer: Producer,
-    source: FactSource,
-    *,
-    topic: str,
-    shard_id: int,
-    batch_max: int,
-    idle_seconds: float,
-) -> NoReturn:
-    """Run a relay that nobody wakes; it looks every ``idle_seconds``."""
-    relay = Relay(
-        db,
-        producer,
-        source,
-        topic=topic,
-        shard_id=shard_id,
-        batch_max=batch_max,
-        idle_seconds=idle_seconds,
-    )
-    await relay.run()
+def _ends(tails: Mapping[int, Tail]) -> dict[int, int]:
+    return {partition: tail.end for partition, tail in tails.items()}

@@ -8,7 +8,8 @@ import asyncpg
 
 from services.common.runtime.database import Connection, Database
 from services.common.runtime.kafka_events import Message
-from services.common.runtime.kafka_producer import Acknowledged
+from services.common.runtime.kafka_producer import Acknowledged, OffsetTaken
+from services.common.runtime.log_tail import Sought, Tail
 from services.common.runtime.relay import OutgoingFact, Relay
 from tests.integration.common.facts import TOPIC, JournalFacts, journal, make_facts
 
@@ -16,11 +17,12 @@ PARTITIONS = 3
 
 
 class FakeBroker:
-    """Logs in memory; may lose an answer, be away, or forget."""
+    """Logs in memory; may lose an answer, or what it acknowledged, be away, or forget."""
 
     def __init__(self) -> None:
         self.logs: list[list[Message]] = [[] for _ in range(PARTITIONS)]
         self.answers_to_lose = 0
+        self.batches_to_drop = 0
         self.away = False
 
     async def partitions(self, topic: str) -> int:
@@ -31,19 +33,25 @@ class FakeBroker:
         return PARTITIONS
 
     async def publish(
-        self, topic: str, messages: Sequence[tuple[int, Message]]
+        self, topic: str, messages: Sequence[tuple[int, Message]], *, ends: Mapping[int, int]
     ) -> Mapping[int, Acknowledged]:
-        """Append, and then maybe die before the answer."""
+        """Append, and then maybe die before the answer, or only say that it was done."""
         await self.partitions(topic)
+        before = [list(log) for log in self.logs]
         places: dict[int, Acknowledged] = {}
         for partition, message in messages:
             log = self.logs[partition]
-            first = places[partition].first if partition in places else len(log)
+            first = places[partition].last_batch if partition in places else len(log)
             log.append(message)
-            places[partition] = Acknowledged(first, first)
+            places[partition] = Acknowledged(last_batch=first, end=len(log))
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise ConnectionResetError
+        if any(place.last_batch < ends[partition] for partition, place in places.items()):
+            raise OffsetTaken
+        if self.batches_to_drop:
+            self.batches_to_drop -= 1
+            self.logs = before
         return places
 
     async def log_ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
@@ -51,13 +59,25 @@ class FakeBroker:
         await self.partitions(topic)
         return {partition: len(self.logs[partition]) for partition in partitions}
 
+    async def log_tails(self, topic: str, sought: Mapping[int, Sought]) -> Mapping[int, Tail]:
+        """Look whether what is sought lies at its place or after it."""
+        await self.partitions(topic)
+        return {
+            partition: Tail(
+                end=len(log),
+                holds=partition not in sought
+                or sought[partition].seq in self.seqs()[partition][sought[partition].log_offset :],
+            )
+            for partition, log in enumerate(self.logs)
+        }
+
     def forget(self) -> None:
         """Lose all logs."""
         self.logs = [[] for _ in range(PARTITIONS)]
 
     def seqs(self) -> list[list[int]]:
         """Give each partition's sequences in the order of its log."""
-        return [[int(dict(m.headers)["ce_sequence"]) for m in log] for log in self.logs]
+        return [[int(dict(m.headers).get("ce_sequence", 0)) for m in log] for log in self.logs]
 
 
 class NothingToPublish:
@@ -251,6 +271,42 @@ class TestRelay:
             await journal(db, make_facts(5))
             relay.wake()
             await until(lambda: arrived(broker, 35))
+
+    async def test_sends_again_what_was_acknowledged_and_not_kept(self, db: Database) -> None:
+        """The next acknowledgement lies where facts should be already, and so nothing is believed."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker) as relay:
+            await until(lambda: arrived(broker, 30))
+            broker.batches_to_drop = 1
+            await journal(db, make_facts(5))
+            await until(lambda: not broker.batches_to_drop)
+            await journal(db, make_facts(5))
+            relay.wake()
+            await until(lambda: arrived(broker, 40))
+
+    async def test_sends_again_what_was_not_kept_though_nothing_follows(self, db: Database) -> None:
+        """The end of the log is looked at, also when nothing new happens."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+            broker.batches_to_drop = 1
+            await journal(db, make_facts(5))
+            await until(lambda: arrived(broker, 35))
+
+    async def test_sees_a_log_that_was_lost_and_begun_anew(self, db: Database) -> None:
+        """It is as long as before, but what was acknowledged last is not in it."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+        broker.logs = [[Message(b"k", b"", ())] * 50 for _ in broker.logs]
+        async with relaying(db, broker):
+            await until(lambda: sum(map(len, broker.logs)) == 50 * PARTITIONS + 30)
+
+        begun = [[dict(message.headers) for message in log[50:]] for log in broker.logs]
+        assert all(not log or log[0]["ce_previous"] == b"0" for log in begun)
 
     async def test_sees_forgetting_while_idle(self, db: Database) -> None:
         """A consumer may still need what was forgotten, though nothing new happens."""
