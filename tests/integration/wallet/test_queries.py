@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib.resources import files
+from uuid import uuid4
 
 import pytest
 
@@ -31,6 +32,15 @@ async def test_prepares(statements_database: TestDatabase, statement: str) -> No
     """Every named statement prepares with the rights of the runtime role."""
     async with statements_database.open() as db, db.connection() as conn:
         await conn.prepare(statement)
+
+
+async def test_facts_are_found_by_their_subject(statements_database: TestDatabase) -> None:
+    """Reading a checkout costs the same however long the journal is."""
+    statement = load_queries(PACKAGE, "payments.sql")["facts_since"]
+    async with statements_database.open() as db, db.connection() as conn:
+        plan = await conn.fetch(f"EXPLAIN {statement}", 0, [uuid4()], [0])
+
+    assert any("fact_subject_seq" in row[0] for row in plan)
 
 
 @pytest.mark.parametrize(
