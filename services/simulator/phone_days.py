@@ -32,7 +32,7 @@ _PATIENT_DAYS: Final = 2
 """A sale may be under way for so many simulated days: holds of value end after seven."""
 
 _TOP_UP_ATTEMPTS_MAX: Final = 120
-_AWAY_SECONDS: Final = 1.0
+AWAY_SECONDS: Final = 1.0
 """Between two attempts at a provider that is away."""
 
 T = TypeVar("T")
@@ -50,6 +50,8 @@ class PhoneDays:
         self._plan = plan
         self._follower = Follower(stack)
         self._concurrency = concurrency
+        self.away_seconds = AWAY_SECONDS
+        """Between two attempts at a provider that is away."""
         self._returns: dict[date, list[Paid]] = {}
         self._unfollowed: dict[int, list[Callable[[], Awaitable[None]]]] = {}
 
@@ -137,12 +139,12 @@ class PhoneDays:
             for card in sale.cards:
                 await phone.enrol(card, request_id=sale.enrolment_id(card))
         habit = self._plan.habit(household)
-        purse = await self._purse(phone, sales[0])
+        purse = await self._purse(phone, sales[0], is_past=is_past)
         for sale in sales:
             plan, purse = spread(purse, loyalty=habit.loyalty, due_minor=sale.due_minor)
             self.counter.plans[sale.basket_id] = plan
 
-    async def _purse(self, phone: Phone, sale: PhoneSale) -> Purse:
+    async def _purse(self, phone: Phone, sale: PhoneSale, *, is_past: bool) -> Purse:
         habit = self._plan.habit(sale.household_id)
         loyalty_minor = prepaid_minor = 0
         if habit.loyalty is not None:
@@ -152,13 +154,22 @@ class PhoneDays:
         if habit.holds_prepaid:
             prepaid_minor = await phone.prepaid_minor()
             if prepaid_minor < LOW_BALANCE_MINOR:
-                prepaid_minor = await self._top_up(phone, sale, prepaid_minor)
+                prepaid_minor = await self._top_up(phone, sale, prepaid_minor, is_past=is_past)
         return Purse(loyalty_minor=loyalty_minor, prepaid_minor=prepaid_minor)
 
-    async def _top_up(self, phone: Phone, sale: PhoneSale, before_minor: int) -> int:
+    async def _top_up(
+        self, phone: Phone, sale: PhoneSale, before_minor: int, *, is_past: bool
+    ) -> int:
+        """Fill the prepaid balance, and give it then.
+
+        A top-up that an earlier replay made for this sale is in the balance already, and something else has spent it
+        since: this one comes on top, under the next id.
+        """
         for attempt in range(_TOP_UP_ATTEMPTS_MAX):
             what = "top-up" if attempt == 0 else f"top-up {attempt}"
             request_id = drawn_id(sale.seed, what, sale.basket_id, at=sale.sold_time)
+            if is_past and await phone.find_top_up(request_id) is not None:
+                continue
             top_up = await phone.top_up(TOP_UP_MINOR, card=sale.own_card, request_id=request_id)
             if top_up.state == pb.TOP_UP_STATE_SETTLED:
                 self.tally.add_top_up(TOP_UP_MINOR)
@@ -166,7 +177,7 @@ class PhoneDays:
             if top_up.leg.decline.code:
                 raise ServiceRefusedError(f"Top-up {request_id} failed: {top_up.leg.decline.code}.")
             # Nobody was asked: the provider is away. The shopper tries once more.
-            await asyncio.sleep(_AWAY_SECONDS)
+            await asyncio.sleep(self.away_seconds)
         raise ServiceRefusedError(
             f"The provider stays away: top-up {request_id} was never sent. Run the same command again once "
             "the provider is back: it goes on where this one stopped."

@@ -18,7 +18,7 @@ from cagnotte.wallet.v1 import payment_method_service_pb2 as methods_rpc
 from cagnotte.wallet.v1 import prepaid_service_pb2 as prepaid_rpc
 from cagnotte.wallet.v1 import wallet_pb2 as pb
 from services.simulator.calls import Identity
-from services.simulator.errors import BooksBehindError
+from services.simulator.errors import BooksBehindError, ServiceRefusedError
 from services.simulator.stack import Phones, Stack
 from services.simulator.watching import RESTING, checkout_at_rest
 
@@ -130,6 +130,16 @@ class Phone:
             again = prepaid_rpc.GetTopUpRequest(top_up_id=top_up.top_up_id)
             top_up = (await self._identity.call(self._wallet.prepaid.GetTopUp, again)).top_up
         return top_up
+
+    async def find_top_up(self, top_up_id: UUID) -> pb.TopUp | None:
+        """Give a top-up as it is now, or None when its owner never asked for it."""
+        request = prepaid_rpc.GetTopUpRequest(top_up_id=str(top_up_id))
+        try:
+            return (await self._identity.call(self._wallet.prepaid.GetTopUp, request)).top_up
+        except ServiceRefusedError as refusal:
+            if refusal.reason != "TOP_UP_NOT_FOUND":
+                raise
+            return None
 
     async def prepaid_minor(self) -> int:
         """Give what can be spent of the prepaid balance now, in cents."""

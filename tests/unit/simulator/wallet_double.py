@@ -11,6 +11,8 @@ from grpc.aio import AioRpcError, Metadata
 from cagnotte.wallet.v1 import checkout_service_pb2 as rpc
 from cagnotte.wallet.v1 import payment_method_service_pb2 as methods_rpc
 from cagnotte.wallet.v1 import wallet_pb2 as pb
+from services.common.kernel.errors import DomainError
+from services.common.runtime.grpc_errors import to_status
 
 OVER = (pb.CHECKOUT_STATE_SETTLED, pb.CHECKOUT_STATE_CANCELLED, pb.CHECKOUT_STATE_REFUNDED)
 
@@ -18,6 +20,14 @@ OVER = (pb.CHECKOUT_STATE_SETTLED, pb.CHECKOUT_STATE_CANCELLED, pb.CHECKOUT_STAT
 def failure(code: grpc.StatusCode) -> AioRpcError:
     """Make what gRPC raises."""
     return AioRpcError(code, Metadata(), Metadata(), details="made up")
+
+
+def refusal(error: DomainError) -> AioRpcError:
+    """Make what gRPC raises when a service refuses with a reason."""
+    status = to_status(error)
+    return AioRpcError(
+        status.code, Metadata(), Metadata(*status.trailing_metadata), details=status.details
+    )
 
 
 class WalletDouble:
