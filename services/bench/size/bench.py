@@ -9,15 +9,20 @@ from rich.console import Console
 
 from services.bench.figures import BenchReport, Figures
 from services.bench.size.plan import Size
-from services.bench.size.side import TICKETS, TRANSFERS, Side, Work, note, open_side
+from services.bench.size.side import TICKETS, TRANSFERS, Side, Work, open_side
 from services.bench.size.tickets import SizedTickets
 from services.bench.stack import BenchStack
 from services.bench.transfers import BATCH, TransferMaker
 
-_BATCHES: Final = 20
-_UPLOADS: Final = 4
+_BATCHES: Final = 24
+_UPLOADS: Final = 6
 _UPLOAD: Final = 500
-_POSTINGS_PER_TRANSFER: Final = 2
+_TURN: Final = 3
+"""Requests of one side before it is the other's turn: one for each caller."""
+
+_TRANSFERS: Final = _BATCHES * BATCH
+_POSTINGS: Final = 2 * _TRANSFERS
+_TICKETS: Final = _UPLOADS * _UPLOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,8 @@ class Amount:
     """What each stack gets to do in a round, and how many rounds there are."""
 
     rounds: int
-    transfers: int = _BATCHES * BATCH
-    tickets: int = _UPLOADS * _UPLOAD
+    transfers: int = _TRANSFERS
+    tickets: int = _TICKETS
 
     def to_json(self) -> Mapping[str, object]:
         """Give the numbers by name."""
@@ -63,44 +68,42 @@ async def _note_sizes(figures: Figures, sides: Sequence[Side]) -> None:
 async def _run_rounds(
     figures: Figures, sides: Sequence[Side], *, rounds: int, console: Console
 ) -> None:
-    """Let the sides begin in turn; the first round warms everything up and is not counted."""
+    """Have the sides do the same in turn; the first round warms everything up and is not counted."""
     maker = TransferMaker(seed=1)
     tickets = [SizedTickets(side.size.members) for side in sides]
     for number in range(rounds + 1):
         title = f"round {number} of {rounds}" if number else "warm-up"
         transfers = [maker.written_batch() for _ in range(_BATCHES)]
         uploads = [[of.written_upload(_UPLOAD) for _ in range(_UPLOADS)] for of in tickets]
-        places = (0, 1) if number % 2 else (1, 0)
         noted = figures if number else Figures()
         console.print(f"{title}: transfers", highlight=False)
-        await _compare(
-            noted,
-            TRANSFERS,
-            [(sides[place], transfers) for place in places],
-            units=_BATCHES * BATCH * _POSTINGS_PER_TRANSFER,
-            figure="size.growth",
-        )
+        growth = await _compare(noted, TRANSFERS, sides, [transfers, transfers], units=_POSTINGS)
         console.print(f"{title}: tickets", highlight=False)
-        await _compare(
-            noted,
-            TICKETS,
-            [(sides[place], uploads[place]) for place in places],
-            units=_UPLOADS * _UPLOAD,
-            figure="size.growth_tickets",
-        )
+        growth_tickets = await _compare(noted, TICKETS, sides, uploads, units=_TICKETS)
+        noted.note({"size.growth": growth, "size.growth_tickets": growth_tickets})
 
 
 async def _compare(
     figures: Figures,
     work: Work,
-    jobs: Sequence[tuple[Side, Sequence[bytes]]],
+    sides: Sequence[Side],
+    requests: Sequence[Sequence[bytes]],
     *,
     units: int,
-    figure: str,
-) -> None:
-    """Do the same on both sides, and note how many times the small one's cost the large one's is."""
-    costs = {}
-    for side, requests in jobs:
-        seen = await side.do(work, requests, units=units)
-        costs[side.size.name] = note(figures, work, side.size.name, seen)
-    figures.note({figure: costs["large"] / costs["small"]})
+) -> float:
+    """Give each side its requests, and say how many times the small one's cost the large one's is.
+
+    They take turns after a few requests, the one that was second going first: a machine's speed changes from second to
+    second. Each side has processes of its own, so what the last turn left to do is counted where it belongs.
+    """
+    for side in sides:
+        await side.begin()
+    jobs = list(zip(sides, requests, strict=True))
+    for start in range(0, len(requests[0]), _TURN):
+        for side, of_side in jobs:
+            await side.do(work, of_side[start : start + _TURN])
+        jobs.reverse()
+    small, large = [
+        (await side.finish(work, units=units)).note(figures, work, side.size.name) for side in sides
+    ]
+    return large / small

@@ -14,7 +14,7 @@ from cagnotte.ledger.v1 import ledger_service_pb2 as ledger_pb
 from cagnotte.points.v1 import points_pb2
 from cagnotte.points.v1 import points_service_pb2 as points_pb
 from services.bench.calls import Send, open_caller
-from services.bench.cpu import CpuMeter
+from services.bench.cpu import CLIENT, CpuMeter
 from services.bench.errors import BenchError
 from services.bench.figures import Figures
 from services.bench.settling import Settling, open_settling
@@ -51,6 +51,31 @@ TRANSFERS: Final = Work("posting", "ledger", ("ledger",))
 TICKETS: Final = Work("ticket", "points", ("points", "ledger"))
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What work cost a side."""
+
+    cpu_us: dict[str, float]
+    """Microseconds a unit, by process."""
+    rate: float
+    """Units a second until the last answer."""
+    full_pages: float
+    """Images of pages that PostgreSQL wrote into its log, a unit."""
+
+    def note(self, figures: Figures, work: Work, name: str) -> float:
+        """Note it under a side's name; give the microseconds of all processes."""
+        cost = sum(self.cpu_us.values())
+        figures.note(
+            {
+                f"size.cpu_us_per_{work.unit}_{name}": cost,
+                f"size.{work.unit}s_per_second_{name}": self.rate,
+                f"size.full_pages_per_{work.unit}_{name}": self.full_pages,
+            }
+            | {f"cpu_us_per_{work.unit}_{name}/{part}": us for part, us in self.cpu_us.items()}
+        )
+        return cost
+
+
 @dataclass(slots=True)
 class Side:
     """A running stack of a size."""
@@ -61,6 +86,8 @@ class Side:
     settling: Settling
     cpu: CpuMeter
     conns: dict[str, "asyncpg.Connection[asyncpg.Record]"]
+    _seconds: float = 0.0
+    _pages: int = 0
 
     async def rows(self) -> int:
         """Count the rows of the ledger's journal."""
@@ -84,39 +111,29 @@ class Side:
         """Take back what ``be_quiet`` changed."""
         await self.stack.administer("ALTER SYSTEM RESET autovacuum", "SELECT pg_reload_conf()")
 
-    async def do(self, work: Work, requests: Sequence[bytes], *, units: int) -> dict[str, float]:
-        """Have requests answered and all that they cause published; give microseconds a unit, by process.
-
-        What is not of a process goes by ``rate`` (units a second until the last answer) and ``full_pages`` (page images
-        that PostgreSQL wrote into its log, a unit).
-        """
-        pages = await self._full_pages()
+    async def begin(self) -> None:
+        """Begin to count what work costs here."""
+        self._seconds = 0.0
+        self._pages = await self._full_pages()
         self.cpu.start()
+
+    async def do(self, work: Work, requests: Sequence[bytes]) -> None:
+        """Have a share of the requests answered."""
         began = perf_counter()
         await send_all(self.send[work.service], requests)
-        seconds = perf_counter() - began
+        self._seconds += perf_counter() - began
+
+    async def finish(self, work: Work, *, units: int) -> "Seen":
+        """Wait until all that was caused is published, and give what it cost since ``begin``."""
         await self.settling.settle(*work.settles)
         used = self.cpu.per_unit(units)
-        written = await self._full_pages() - pages
-        return used | {"rate": units / seconds, "full_pages": written / units}
+        # The load generator is one for both sides, and does the same for each.
+        used[CLIENT] /= 2
+        pages = await self._full_pages() - self._pages
+        return Seen(used, units / self._seconds, pages / units)
 
     async def _full_pages(self) -> int:
         return int(await self.conns["ledger"].fetchval(_FULL_PAGES))
-
-
-def note(figures: Figures, work: Work, name: str, seen: dict[str, float]) -> float:
-    """Note what a side's work cost; give the sum over all processes."""
-    by_process = {part: value for part, value in seen.items() if part not in {"rate", "full_pages"}}
-    cost = sum(by_process.values())
-    figures.note(
-        {
-            f"size.cpu_us_per_{work.unit}_{name}": cost,
-            f"size.{work.unit}s_per_second_{name}": seen["rate"],
-            f"size.full_pages_per_{work.unit}_{name}": seen["full_pages"],
-        }
-        | {f"cpu_us_per_{work.unit}_{name}/{part}": value for part, value in by_process.items()}
-    )
-    return cost
 
 
 async def send_all(send: Callable[[bytes], Awaitable[Any]], requests: Sequence[bytes]) -> None:
