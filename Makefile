@@ -10,8 +10,8 @@ ARGS ?=
 INSTALLED := $(VENV)/.installed
 
 # What test-kafka and test-postgres run: events, relay, journeys and the demo; and everything that meets a database.
-KAFKA_TESTS := $(addprefix tests/integration/common/,test_kafka.py test_relay.py test_relay_on_kafka.py) \
-  tests/integration/ledger/test_service.py $(wildcard tests/acceptance/test_a_*.py) tests/acceptance/test_demo_figures.py
+KAFKA_TESTS := $(addprefix tests/integration/common/,test_kafka.py test_log_tail.py test_relay.py test_relay_on_kafka.py) \
+  tests/integration/ledger/test_events.py $(wildcard tests/acceptance/test_a_*.py) tests/acceptance/test_demo_figures.py
 POSTGRES_15 := /usr/lib/postgresql/15/bin
 POSTGRES_TESTS := $(addprefix tests/integration/,common/test_database.py common/test_journal.py ledger points auditor/test_verify.py \
   $(addprefix wallet/,test_api.py test_commit_batch.py test_pay.py test_queries.py test_service.py))
@@ -43,8 +43,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $@
 
 test: $(INSTALLED) ## Run the whole test suite (ARGS="-m unit" or "-k word" narrows it)
-	@# A broker that is killed has to keep its log: that one test runs on Apache Kafka alone (make test-kafka).
-	$(PYTEST) --ignore=tests/acceptance/test_a_broker_dies.py $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-kafka: $(INSTALLED) ## Run the tests of events, relay and journeys on Apache Kafka, killed and restarted midway
 	$(call apt_install,mvn,default-jre-headless maven)

@@ -16,8 +16,10 @@ from services.chaos.plan import plan_kills
 from services.chaos.report import ChaosReport
 from services.replaying import endpoints_of
 from services.simulator.calls import Patience
+from services.simulator.receipts import Audited, Receipts
 from services.simulator.replay import ReplayOptions, run_replay
 from services.simulator.report import ReplayReport
+from services.simulator.stack import open_stack
 
 _PATIENCE: Final = Patience(attempts_max=200, pause_seconds_max=1.0)
 """Longer than any part is away."""
@@ -43,26 +45,30 @@ def run_kills(
     Raises ChaosError when a part stays away, ReplayError when a till or phone was told something wrong.
     """
     killer = Killer(paths, report=report)
-    replayed = asyncio.run(_replay_while_killing(paths, options, killer, console))
+    receipts = Receipts()
+    replayed = asyncio.run(_replay_while_killing(paths, options, killer, receipts, console))
     verify_ok = _verify(paths, options, console)
+    report("Asking for everything that tills and phones were told is done.")
+    audited = asyncio.run(_audit(paths, receipts))
     report("The same replay again, undisturbed: everything in it is known by now.")
-    repeated = asyncio.run(_replay(paths, options, console))
+    repeated = asyncio.run(_replay(paths, options, None, console))
     return ChaosReport(
         seed=options.seed,
         rounds_asked=options.rounds,
         rounds_done=killer.rounds_done,
         recoveries=tuple(killer.recoveries),
         replay=replayed,
+        receipts=audited,
         repeated=repeated,
         verify_ok=verify_ok and _verify(paths, options, console),
     )
 
 
 async def _replay_while_killing(
-    paths: StackPaths, options: KillOptions, killer: Killer, console: Console
+    paths: StackPaths, options: KillOptions, killer: Killer, receipts: Receipts, console: Console
 ) -> ReplayReport:
     kills = plan_kills(rounds=options.rounds, seed=options.seed)
-    replay = asyncio.create_task(_replay(paths, options, console))
+    replay = asyncio.create_task(_replay(paths, options, receipts, console))
     killing = asyncio.create_task(killer.run(kills))
     try:
         await asyncio.wait({replay, killing}, return_when=asyncio.FIRST_COMPLETED)
@@ -75,14 +81,24 @@ async def _replay_while_killing(
         await asyncio.gather(replay, killing, return_exceptions=True)
 
 
-async def _replay(paths: StackPaths, options: KillOptions, console: Console) -> ReplayReport:
+async def _replay(
+    paths: StackPaths, options: KillOptions, receipts: Receipts | None, console: Console
+) -> ReplayReport:
     return await run_replay(
         endpoints_of(paths),
         ReplayOptions(
-            baskets=options.baskets, phones_percent=options.phones_percent, patience=_PATIENCE
+            baskets=options.baskets,
+            phones_percent=options.phones_percent,
+            patience=_PATIENCE,
+            receipts=receipts,
         ),
         console=console,
     )
+
+
+async def _audit(paths: StackPaths, receipts: Receipts) -> tuple[Audited, ...]:
+    async with open_stack(endpoints_of(paths), patience=_PATIENCE) as stack:
+        return await receipts.audit(stack)
 
 
 def _verify(paths: StackPaths, options: KillOptions, console: Console) -> bool:

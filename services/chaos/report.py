@@ -9,6 +9,7 @@ from rich.table import Table
 from services.chaos.killing import Recovery
 from services.simulator.books import Books, PointsTotals
 from services.simulator.phone_books import PhoneStanding
+from services.simulator.receipts import Audited
 from services.simulator.report import ReplayReport
 
 
@@ -22,6 +23,8 @@ class ChaosReport:
     recoveries: tuple[Recovery, ...]
     replay: ReplayReport
     """What tills and phones were told against the books, while parts died."""
+    receipts: tuple[Audited, ...]
+    """What clients were told is done, asked for afterwards one by one."""
     repeated: ReplayReport
     """The same once more, undisturbed."""
     verify_ok: bool
@@ -32,11 +35,17 @@ class ChaosReport:
         return self.repeated.ok and _standing(self.replay) == _standing(self.repeated)
 
     @property
+    def receipts_ok(self) -> bool:
+        """Tell whether everything that was acknowledged is there as it was acknowledged, once."""
+        return all(each.ok for each in self.receipts)
+
+    @property
     def ok(self) -> bool:
         """Tell whether every round took place and nothing is missing, double or unproven."""
         return (
             self.rounds_done == self.rounds_asked
             and self.replay.ok
+            and self.receipts_ok
             and self.nothing_lost
             and self.verify_ok
         )
@@ -62,6 +71,14 @@ class ChaosReport:
                 for each in self.recoveries
             ],
             "replay": self.replay.to_json(),
+            "receipts": {
+                each.kind: {
+                    "acknowledged": each.acknowledged,
+                    "found": each.found,
+                    "in_service": each.in_service,
+                }
+                for each in self.receipts
+            },
             "repeated": {"ok": self.repeated.ok, "nothing_new": self.nothing_lost},
             "verify": {"ok": self.verify_ok},
         }
@@ -71,7 +88,7 @@ class ChaosReport:
         verdict = "[green]nothing lost, nothing twice[/]" if self.ok else "[bold red]failed[/]"
         table = Table(
             title=f"{self.rounds_done} of {self.rounds_asked} rounds, seed {self.seed}: {verdict}",
-            caption=f"the same replay again added nothing: {_yes(self.nothing_lost)}; "
+            caption=f"{_told(self.receipts)}; the same replay again added nothing: {_yes(self.nothing_lost)}; "
             f"verify: {_yes(self.verify_ok)}",
         )
         table.add_column("part")
@@ -96,6 +113,11 @@ def _standing(report: ReplayReport) -> tuple[Books, PointsTotals, PhoneStanding]
     """Return what the services have, but for what time alone changes: unpaid checkouts expire whenever they do."""
     phones = report.phones
     return report.books, report.points, replace(phones, wallet=replace(phones.wallet, expired=0))
+
+
+def _told(receipts: tuple[Audited, ...]) -> str:
+    found = ", ".join(f"{each.found:,} of {each.acknowledged:,} {each.kind}" for each in receipts)
+    return f"acknowledged and there: {found}"
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 -- it is what is said

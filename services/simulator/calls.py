@@ -6,7 +6,7 @@ RESOURCE_EXHAUSTED or an answer that came too late is safe.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -54,11 +54,14 @@ class Patience:
 
 
 class Identity:
-    """Who calls: the bearer token as gRPC metadata, made once."""
+    """Who calls: the bearer token as gRPC metadata, made once. ``keep`` is handed every response."""
 
-    def __init__(self, token: str, *, patience: Patience) -> None:
+    def __init__(
+        self, token: str, *, patience: Patience, keep: Callable[[object], None] | None = None
+    ) -> None:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._patience = patience
+        self._keep = keep
 
     async def call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
@@ -89,6 +92,8 @@ class Identity:
                         f"status`. {_AGAIN}"
                     ) from error
             else:
+                if self._keep is not None:
+                    self._keep(response)
                 return Answer(response, attempts)
             await asyncio.sleep(_pause_seconds(patience, attempts))
             attempts += 1
@@ -103,6 +108,8 @@ class Identity:
         stream = method(request, metadata=self._metadata)
         try:
             async for response in stream:
+                if self._keep is not None:
+                    self._keep(response)
                 yield response
         except grpc.aio.AioRpcError as error:
             if error.code() not in _RETRIED:

@@ -31,6 +31,7 @@ from services.simulator.phone_books import wait_for_quiet
 from services.simulator.phone_days import PhoneDays
 from services.simulator.phone_tally import PhoneTally
 from services.simulator.progress import Progress, shown_progress
+from services.simulator.receipts import Receipts
 from services.simulator.report import InputFigures, ReplayReport
 from services.simulator.stack import Endpoints, Stack, open_stack
 from services.simulator.tickets import card_number, customer_id, member_id
@@ -49,7 +50,8 @@ class ReplayOptions:
 
     ``baskets`` takes the first so many by time (None: all), ``offline_percent`` of the tills are
     offline at any time as ``seed`` decides, ``phones_percent`` of the baskets are paid by phone
-    where the stack is open to phones, ``concurrency`` online tickets are under way at once.
+    where the stack is open to phones, ``concurrency`` online tickets are under way at once;
+    ``receipts``, if there are any, keep what is acknowledged.
     """
 
     baskets: int | None = None
@@ -58,6 +60,7 @@ class ReplayOptions:
     seed: int = 2017
     concurrency: int = 64
     patience: Patience = field(default_factory=Patience)
+    receipts: Receipts | None = None
     dataset: Dataset = field(default_factory=installed_dataset)
 
 
@@ -71,7 +74,8 @@ async def run_replay(
     """
     began = monotonic()
     with shown_progress(console) as progress:
-        async with open_stack(endpoints, patience=options.patience) as stack:
+        keep = None if options.receipts is None else options.receipts.keep
+        async with open_stack(endpoints, patience=options.patience, keep=keep) as stack:
             mover = await DayMover.of(stack)
             await wait_for_quiet(stack)
             before = await wait_for_books(stack, progress, sales_minor=None)

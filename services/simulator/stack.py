@@ -92,8 +92,10 @@ class Stack:
 
 
 @asynccontextmanager
-async def open_stack(endpoints: Endpoints, *, patience: Patience) -> AsyncIterator[Stack]:
-    """Connect to all services; they are reached at the first call."""
+async def open_stack(
+    endpoints: Endpoints, *, patience: Patience, keep: Callable[[object], None] | None = None
+) -> AsyncIterator[Stack]:
+    """Connect to all services; they are reached at the first call. ``keep`` is handed whatever they answer."""
     addresses = (endpoints.ledger, endpoints.points, endpoints.wallet)
     async with AsyncExitStack() as resources:
         channels = {
@@ -104,13 +106,15 @@ async def open_stack(endpoints: Endpoints, *, patience: Patience) -> AsyncIterat
         phones = None
         if endpoints.phones is not None:
             phones = await resources.enter_async_context(
-                _open_phones(endpoints.phones, channels[endpoints.wallet], patience=patience)
+                _open_phones(
+                    endpoints.phones, channels[endpoints.wallet], patience=patience, keep=keep
+                )
             )
         yield Stack(
             ledger=LedgerServiceStub(channels[endpoints.ledger]),
             points=PointsServiceStub(channels[endpoints.points]),
             clocks=tuple(ClockServiceStub(channel) for channel in channels.values()),
-            till=Identity(endpoints.till_token, patience=patience),
+            till=Identity(endpoints.till_token, patience=patience, keep=keep),
             operator=Identity(endpoints.operator_token, patience=patience),
             finance=Identity(endpoints.finance_token, patience=patience),
             phones=phones,
@@ -129,10 +133,14 @@ def wallet_stubs(channel: grpc.aio.Channel) -> WalletStubs:
 
 @asynccontextmanager
 async def _open_phones(
-    access: PhoneAccess, channel: grpc.aio.Channel, *, patience: Patience
+    access: PhoneAccess,
+    channel: grpc.aio.Channel,
+    *,
+    patience: Patience,
+    keep: Callable[[object], None] | None,
 ) -> AsyncIterator[Phones]:
     def identity(customer_id: UUID) -> Identity:
-        return Identity(access.shopper_token(customer_id), patience=patience)
+        return Identity(access.shopper_token(customer_id), patience=patience, keep=keep)
 
     async with open_page(
         access.provider_url,

@@ -53,6 +53,16 @@ class TestKilledParts:
         assert report["replay"]["checkouts"]["unknown_open"] == 0
         assert report["repeated"] == {"ok": True, "nothing_new": True}
 
+    def test_keep_every_acknowledged_ticket_checkout_and_top_up(
+        self, report: dict[str, Any]
+    ) -> None:
+        """A client's own record, asked for one by one: all is there as it was told, and nothing beside it."""
+        receipts = report["receipts"]
+        assert receipts.keys() == {"tickets", "paid checkouts", "top-ups"}
+        for kept in receipts.values():
+            assert 0 < kept["acknowledged"] == kept["found"]
+            assert kept["in_service"] in (None, kept["acknowledged"])
+
     def test_leave_a_state_that_proves_itself(self, report: dict[str, Any]) -> None:
         """The audit of all databases and of the provider passes."""
         assert report["verify"]["ok"]

@@ -1,8 +1,12 @@
-"""A consumer that a test runs, and the events that it is given."""
+"""A consumer that a test runs, and the events that it is given: in order, or behind the broker's back."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.config import KafkaSettings
@@ -62,3 +66,33 @@ async def until(condition: Callable[[], bool], *tasks: "asyncio.Task[None]") -> 
                 if task.done():
                     task.result()
             await asyncio.sleep(0.02)
+
+
+async def write_unasked(settings: KafkaSettings, bodies: Sequence[bytes]) -> None:
+    """Write to the topic's first partition without asking whether there is such a topic."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=False,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=2**20,
+    )
+    for offset, body in enumerate(bodies):
+        headers = list(message(body.decode()).headers)
+        builder.append(offset, timestamp=0, key=b"k", value=body, headers=headers)
+    client = AIOKafkaClient(bootstrap_servers=settings.bootstrap)
+    await client.bootstrap()
+    try:
+        await client.send(
+            client.get_random_node(),
+            ProduceRequest(
+                transactional_id=None,
+                required_acks=-1,
+                timeout=5_000,
+                topics=[(TOPIC, [(0, builder.build())])],
+            ),
+        )
+    finally:
+        await client.close()

@@ -6,9 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import AIOKafkaClient
-from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from services.common.runtime.config import KafkaSettings
 from services.common.runtime.database import Database
@@ -16,7 +13,7 @@ from services.common.runtime.kafka import IncomingEvent, Producer, open_producer
 from services.common.runtime.kafka_producer import ensure_topics
 from services.common.runtime.relay import FORGOTTEN, Relay
 from services.common.testing.kafka import Broker
-from tests.integration.common.consuming import consuming, message, until
+from tests.integration.common.consuming import consuming, until, write_unasked
 from tests.integration.common.facts import TOPIC, JournalFacts, journal, make_facts
 
 pytestmark = pytest.mark.slow
@@ -145,36 +142,6 @@ class TestLogBeforeItsTopic:
             await until(lambda: len(seen) == len(wanted), consumer)
 
         assert list(seen) == wanted
-
-
-async def write_unasked(settings: KafkaSettings, bodies: Sequence[bytes]) -> None:
-    """Write to the topic's first partition without asking whether there is such a topic."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=0,
-        is_transactional=False,
-        producer_id=-1,
-        producer_epoch=-1,
-        base_sequence=-1,
-        batch_size=2**20,
-    )
-    for offset, body in enumerate(bodies):
-        headers = list(message(body.decode()).headers)
-        builder.append(offset, timestamp=0, key=b"k", value=body, headers=headers)
-    client = AIOKafkaClient(bootstrap_servers=settings.bootstrap)
-    await client.bootstrap()
-    try:
-        await client.send(
-            client.get_random_node(),
-            ProduceRequest(
-                transactional_id=None,
-                required_acks=-1,
-                timeout=5_000,
-                topics=[(TOPIC, [(0, builder.build())])],
-            ),
-        )
-    finally:
-        await client.close()
 
 
 @asynccontextmanager

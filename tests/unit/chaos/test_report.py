@@ -9,6 +9,7 @@ from services.chaos.killing import Recovery
 from services.chaos.report import ChaosReport
 from services.simulator.books import Books, Loyalty, PointsTotals
 from services.simulator.phone_books import NO_PHONES
+from services.simulator.receipts import Audited
 from services.simulator.report import Comparison, InputFigures, ReplayReport
 
 NOTHING = Loyalty(issued=0, spent=0, expired=0, outstanding=0)
@@ -40,6 +41,7 @@ REPORT = ChaosReport(
         Recovery(2, "kafka", 5.0, 0.5),
     ),
     replay=REPLAY,
+    receipts=(Audited(kind="tickets", acknowledged=1, found=1, in_service=1),),
     repeated=replace(REPLAY, comparisons=(Comparison("sales", 0, 0),)),
     verify_ok=True,
 )
@@ -56,11 +58,12 @@ class TestChaosReport:
         [
             replace(REPORT, rounds_done=1),
             replace(REPORT, verify_ok=False),
+            replace(REPORT, receipts=(replace(REPORT.receipts[0], found=0),)),
             replace(REPORT, replay=replace(REPLAY, comparisons=(Comparison("sales", 2, 1),))),
             replace(REPORT, repeated=replace(REPLAY, books=replace(BOOKS, sales_minor=200))),
             replace(REPORT, repeated=replace(REPLAY, comparisons=(Comparison("sales", 2, 1),))),
         ],
-        ids=["rounds", "verify", "replay", "something new", "repetition"],
+        ids=["rounds", "verify", "a receipt", "replay", "something new", "repetition"],
     )
     def test_is_bad_when_anything_is(self, bad: ChaosReport) -> None:
         """A round that never was, a loss, a doubled sale or a failed proof: each alone is enough."""
@@ -84,6 +87,7 @@ class TestChaosReport:
             "kafka": {"median": 0.5, "max": 0.5},
             "wallet": {"median": 3.0, "max": 4.0},
         }
+        assert content["receipts"] == {"tickets": {"acknowledged": 1, "found": 1, "in_service": 1}}
         assert content["repeated"] == {"ok": True, "nothing_new": True}
 
     def test_is_drawn_for_people(self) -> None:
