@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from services.ledger.store.accounts import AccountDirectory
 from services.ledger.usecases.commit_batch import CommitBatch
 from services.ledger.usecases.read_accounts import ReadAccounts
 from services.ledger.usecases.read_journal import ReadJournal
+from tests.integration.ledger.process import Service, run_ledger
 from tests.integration.ledger.writer import START, Ledger
 
 
@@ -56,3 +58,10 @@ async def ledger(ledger_database: TestDatabase, chart: Chart) -> AsyncIterator[L
             ReadAccounts(db, directory),
             ReadJournal(db, directory, shard_id=0),
         )
+
+
+@pytest.fixture
+async def service(ledger_database: TestDatabase, tmp_path: Path) -> AsyncIterator[Service]:
+    """Run the ledger as a process beside a broker of its own."""
+    async with run_ledger(ledger_database, tmp_path) as running:
+        yield running
