@@ -12,6 +12,7 @@ _ROWS_PER_TICKET: Final = 11
 """Transactions, postings and openings that the books of a ticket come to, about."""
 
 _ROWS_PER_TRANSFER: Final = 3
+_OUTGROWN: Final = 2
 _FILE: Final = "filled.json"
 
 
@@ -60,6 +61,13 @@ class Filled:
     booked_seq: int = 0
     """The last fact of points that the ledger has booked."""
     proven: bool = False
+    rows_after: int = 0
+    """Rows of the journal after the last run that measured, which adds some."""
+
+    @property
+    def is_outgrown(self) -> bool:
+        """Tell whether runs have added so much that this is another size."""
+        return self.rows_after > _OUTGROWN * self.rows
 
     def save(self, folder: Path) -> None:
         """Write it down."""

@@ -11,12 +11,13 @@ from typing import Final
 import uvloop
 from rich.console import Console
 
+from deploy.local.background import stop_stack
 from deploy.local.paths import stack_paths
 from services.bench.errors import BenchError
 from services.bench.figures import BenchReport
 from services.bench.size.bench import measure
 from services.bench.size.filling import fill
-from services.bench.size.plan import Size
+from services.bench.size.plan import Size, filled_so_far
 from services.bench.stack import running_stack
 
 _BYTES_PER_ROW: Final = 250
@@ -39,6 +40,8 @@ def run_size(
         console.print(line, highlight=False, soft_wrap=True)
 
     with _folder(folder) as root:
+        for size in sizes:
+            _remove_outgrown(root / size.name, size)
         check_space(root, sizes)
         for size in sizes:
             asyncio.run(fill(root / size.name, size, report=report))
@@ -48,7 +51,19 @@ def run_size(
                 (size, stacks.enter_context(running_stack(stack_paths(root / size.name))))
                 for size in sizes
             ]
-            return uvloop.run(measure(running, rounds=rounds, console=console))
+            measured = uvloop.run(measure(running, rounds=rounds, console=console))
+        for size in sizes:
+            filled = filled_so_far(root / size.name, size)
+            filled.rows_after = round(measured.figures.median(f"size.rows_{size.name}_after"))
+            filled.save(root / size.name)
+        return measured
+
+
+def _remove_outgrown(folder: Path, size: Size) -> None:
+    """Remove a stack that earlier runs have made much larger than it should be; it is filled anew."""
+    if folder.exists() and filled_so_far(folder, size).is_outgrown:
+        stop_stack(stack_paths(folder))
+        shutil.rmtree(folder)
 
 
 def check_space(root: Path, sizes: Sequence[Size]) -> None:
