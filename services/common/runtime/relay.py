@@ -51,7 +51,7 @@ DISBELIEVED: Final = Counter(
 )
 
 _LOOK_SECONDS: Final = 2.0
-_GATHER_SECONDS: Final = 0.05
+_GATHER_SECONDS: Final = 0.2
 _BACK_OFF_SECONDS_MIN: Final = 0.1
 _BACK_OFF_SECONDS_MAX: Final = 5.0
 
