@@ -260,6 +260,16 @@ def _loops(settings: Settings, engine: Engine, poll: PollProvider, relay: Relay)
     ]
 
 
+def _pay_terms(settings: Settings) -> PayTerms:
+    return PayTerms(
+        hold_duration=settings.hold_duration,
+        settle_duration=settings.settle_duration,
+        attempts_max=settings.attempts_max,
+        point_value_minor_per_100=settings.point_value_minor_per_100,
+        card_least_minor=settings.provider.card_least_minor,
+    )
+
+
 def _registrations(
     settings: Settings, db: Database, clock: ServiceClock, engine: Engine, others: _Others
 ) -> list[Registration]:
@@ -271,13 +281,7 @@ def _registrations(
         in_time,
         clock,
         engine.declines,
-        terms=PayTerms(
-            hold_duration=settings.hold_duration,
-            settle_duration=settings.settle_duration,
-            attempts_max=settings.attempts_max,
-            point_value_minor_per_100=settings.point_value_minor_per_100,
-            card_least_minor=settings.provider.card_least_minor,
-        ),
+        terms=_pay_terms(settings),
     )
     checkouts = Checkouts(
         engine.queue, in_time, clock, checkout_duration=settings.checkout_duration
