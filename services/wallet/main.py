@@ -112,19 +112,22 @@ class Engine:
         self.queue: Queue = GroupCommit(
             commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
         )
-        self.recovery = Recovery(
-            db,
-            self.shelf,
-            self.driver,
-            shard_id=shard_id,
-            idle_seconds=settings.recovery_idle_seconds,
-        )
+        self.recovery = self._recovery(settings, db)
         self.reader = Reader(db, self.shelf, shard_id=shard_id)
         self.in_time = InTime(
             self.queue, self.hub, self.driver, budget_seconds=settings.answer_budget_seconds
         )
         self.declines = CardDeclines(
             clock, declines_max=settings.declines_max, span=settings.declines_span
+        )
+
+    def _recovery(self, settings: Settings, db: Database) -> Recovery:
+        return Recovery(
+            db,
+            self.shelf,
+            self.driver,
+            shard_id=settings.shard_id,
+            idle_seconds=settings.recovery_idle_seconds,
         )
 
     async def _record(self, command: RecordAnswers) -> Payment:
@@ -163,13 +166,7 @@ async def serve(settings: Settings) -> int:
             identity=Identity(settings.identity),
             tracing=tracing,
         )
-        poll = PollProvider(
-            db,
-            others.provider,
-            hear,
-            shard_id=settings.shard_id,
-            idle_seconds=settings.poll_seconds,
-        )
+        poll = _poll_provider(settings, db, others.provider, hear)
         webhooks = ears(hear)
         await _open_webhooks(settings, stack, webhooks)
         loops = [
@@ -179,6 +176,14 @@ async def serve(settings: Settings) -> int:
         return await lifecycle.serve(
             server, loops=loops, settings=settings.grpc, end_streams=engine.hub.close
         )
+
+
+def _poll_provider(
+    settings: Settings, db: Database, provider: Provider, hear: Hear
+) -> PollProvider:
+    return PollProvider(
+        db, provider, hear, shard_id=settings.shard_id, idle_seconds=settings.poll_seconds
+    )
 
 
 async def migrate(settings: Settings) -> int:
