@@ -7,26 +7,26 @@ from services.common.runtime.database import Connection
 from services.points.domain.batch import Batch, Touched
 from services.points.domain.state import Rows
 from services.points.store.load import LOTS, MEMBERS
-
-_TICKET_COLUMNS: Final = (
-    "shard_id",
-    "store_id",
-    "business_date",
-    "till_id",
-    "sequence",
-    "kind",
-    "ticket_id",
-    "event_id",
-    "request_id",
-    "member_id",
-    "checkout_id",
-    "occur_time",
-    "record_time",
-    "total_minor",
-    "content_hash",
-    "content",
-    "decision",
+from services.points.store.rows import (
+    BalanceRow,
+    ChangedHoldRow,
+    ChangedLotRow,
+    HoldLotRow,
+    NewHoldRow,
+    NewLotRow,
+    SettlementRow,
+    TicketRow,
+    balance_rows,
+    changed_hold_rows,
+    changed_lot_rows,
+    columns_of,
+    hold_lot_rows,
+    new_hold_rows,
+    new_lot_rows,
+    settlement_rows,
+    ticket_rows,
 )
+
 _CONFLICT_COLUMNS: Final = (
     "shard_id",
     "ticket_id",
@@ -35,16 +35,6 @@ _CONFLICT_COLUMNS: Final = (
     "request_id",
     "record_time",
     "content",
-)
-_SETTLEMENT_COLUMNS: Final = (
-    "shard_id",
-    "checkout_id",
-    "ticket_id",
-    "member_id",
-    "event_id",
-    "settle_time",
-    "content_hash",
-    "settlement",
 )
 _REVERSAL_COLUMNS: Final = (
     "shard_id",
@@ -59,32 +49,6 @@ _REVERSAL_COLUMNS: Final = (
     "taken",
     "shortfall",
 )
-_LOT_COLUMNS: Final = (
-    "shard_id",
-    "lot_id",
-    "member_id",
-    "currency",
-    "earned",
-    "remaining",
-    "held",
-    "earn_time",
-    "expire_time",
-    "source_event_id",
-    "programme_id",
-    "programme_version",
-    "rule_id",
-)
-_HOLD_COLUMNS: Final = (
-    "shard_id",
-    "hold_id",
-    "member_id",
-    "currency",
-    "quantity",
-    "spent_quantity",
-    "expire_time",
-    "state",
-)
-_HOLD_LOT_COLUMNS: Final = ("shard_id", "hold_id", "place", "lot_id", "quantity", "expire_time")
 _MEMBER_COLUMNS: Final = (
     "shard_id",
     "member_id",
@@ -116,25 +80,7 @@ async def save_batch(conn: Connection, batch: Batch, touched: Touched, *, shard_
 
 
 async def _save_tickets(conn: Connection, batch: Batch, *, shard_id: int) -> None:
-    tickets = [
-        (
-            shard_id,
-            *ticket.event.key,
-            ticket.event.ticket_id,
-            ticket.event.stamp.event_id,
-            ticket.event.request_id,
-            ticket.event.member_id,
-            ticket.event.checkout_id,
-            ticket.event.stamp.occur_time,
-            ticket.event.stamp.record_time,
-            ticket.event.total_minor,
-            ticket.event.content_hash,
-            ticket.content,
-            ticket.decision,
-        )
-        for ticket in batch.new_tickets
-    ]
-    await _copy(conn, "ticket", tickets, _TICKET_COLUMNS)
+    await _copy_rows(conn, "ticket", ticket_rows(batch), TicketRow._fields, shard_id=shard_id)
     conflicts = [
         (
             shard_id,
@@ -151,20 +97,9 @@ async def _save_tickets(conn: Connection, batch: Batch, *, shard_id: int) -> Non
 
 
 async def _save_checkouts(conn: Connection, batch: Batch, *, shard_id: int) -> None:
-    settlements = [
-        (
-            shard_id,
-            settlement.event.checkout_id,
-            settlement.event.ticket_id,
-            settlement.event.member_id,
-            settlement.event.stamp.event_id,
-            settlement.event.stamp.occur_time,
-            settlement.event.content_hash,
-            settlement.content,
-        )
-        for settlement in batch.new_settlements
-    ]
-    await _copy(conn, "ticket_settlement", settlements, _SETTLEMENT_COLUMNS)
+    await _copy_rows(
+        conn, "ticket_settlement", settlement_rows(batch), SettlementRow._fields, shard_id=shard_id
+    )
     reversals = [
         (
             shard_id,
@@ -229,85 +164,45 @@ async def _save_programmes(conn: Connection, touched: Touched, *, shard_id: int)
 
 
 async def _save_lots(conn: Connection, rows: Rows, touched: Touched, *, shard_id: int) -> None:
-    made = []
-    for lot_id in touched.new_lots:
-        lot = rows.lots[lot_id]
-        made.append(
-            (
-                shard_id,
-                lot.lot_id,
-                lot.member_id,
-                lot.currency,
-                lot.earned,
-                lot.remaining,
-                lot.held,
-                lot.earn_time,
-                lot.expire_time,
-                lot.source_event_id,
-                lot.programme_id,
-                lot.programme_version,
-                lot.rule_id,
-            )
-        )
-    await _copy(conn, "lot", made, _LOT_COLUMNS)
-    if touched.changed_lots:
-        changed = [rows.lots[lot_id] for lot_id in sorted(touched.changed_lots)]
+    made = new_lot_rows(rows, touched)
+    await _copy_rows(conn, "lot", made, NewLotRow._fields, shard_id=shard_id)
+    changed = list(changed_lot_rows(rows, touched))
+    if changed:
         await conn.execute(
-            LOTS["update_lots"],
-            shard_id,
-            [lot.member_id for lot in changed],
-            [lot.lot_id for lot in changed],
-            [lot.remaining for lot in changed],
-            [lot.held for lot in changed],
+            LOTS["update_lots"], shard_id, *columns_of(changed, ChangedLotRow._fields)
         )
 
 
 async def _save_holds(conn: Connection, rows: Rows, touched: Touched, *, shard_id: int) -> None:
-    holds = [rows.holds[hold_id] for hold_id in touched.new_holds]
-    made = [
-        (
-            shard_id,
-            hold.hold_id,
-            hold.member_id,
-            hold.currency,
-            hold.quantity,
-            hold.spent_quantity,
-            hold.expire_time,
-            hold.state,
-        )
-        for hold in holds
-    ]
-    await _copy(conn, "loyalty_hold", made, _HOLD_COLUMNS)
-    shares = [
-        (shard_id, hold.hold_id, place, share.lot_id, share.quantity, share.expire_time)
-        for hold in holds
-        for place, share in enumerate(hold.lots, 1)
-    ]
-    await _copy(conn, "hold_lot", shares, _HOLD_LOT_COLUMNS)
-    if touched.changed_holds:
-        changed = [rows.holds[hold_id] for hold_id in sorted(touched.changed_holds)]
+    made = new_hold_rows(rows, touched)
+    await _copy_rows(conn, "loyalty_hold", made, NewHoldRow._fields, shard_id=shard_id)
+    shares = hold_lot_rows(rows, touched)
+    await _copy_rows(conn, "hold_lot", shares, HoldLotRow._fields, shard_id=shard_id)
+    changed = list(changed_hold_rows(rows, touched))
+    if changed:
         await conn.execute(
-            LOTS["update_holds"],
-            shard_id,
-            [hold.hold_id for hold in changed],
-            [hold.spent_quantity for hold in changed],
-            [hold.state for hold in changed],
+            LOTS["update_holds"], shard_id, *columns_of(changed, ChangedHoldRow._fields)
         )
 
 
 async def _save_balances(conn: Connection, rows: Rows, touched: Touched, *, shard_id: int) -> None:
-    if not touched.balances:
-        return
-    keys = sorted(touched.balances)
-    balances = [rows.balances[key] for key in keys]
-    await conn.execute(
-        MEMBERS["write_balances"],
-        shard_id,
-        [member_id for member_id, _ in keys],
-        [currency for _, currency in keys],
-        [balance.available for balance in balances],
-        [balance.held for balance in balances],
-    )
+    moved = list(balance_rows(rows, touched))
+    if moved:
+        await conn.execute(
+            MEMBERS["write_balances"], shard_id, *columns_of(moved, BalanceRow._fields)
+        )
+
+
+async def _copy_rows(
+    conn: Connection,
+    table: str,
+    rows: Iterable[tuple[object, ...]],
+    fields: Sequence[str],
+    *,
+    shard_id: int,
+) -> None:
+    """COPY rows whose fields are the table's columns after the shard."""
+    await _copy(conn, table, [(shard_id, *row) for row in rows], ("shard_id", *fields))
 
 
 async def _copy(

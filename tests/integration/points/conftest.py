@@ -72,6 +72,13 @@ async def other_points(postgres: Postgres, points_template: TestDatabase) -> Asy
         yield points
 
 
+@pytest.fixture
+async def neighbour(points: Points) -> AsyncIterator[Points]:
+    """Run a second process of the same shard: the same database, another queue."""
+    async with _run_queue(points.database) as neighbour:
+        yield neighbour
+
+
 @asynccontextmanager
 async def _run_queue(database: TestDatabase) -> AsyncIterator[Points]:
     clock = SimulatedClock(START)

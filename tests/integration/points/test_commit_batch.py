@@ -1,7 +1,8 @@
 """Batches on a real database: what is written is what the facts say, however it was batched."""
 
 import asyncio
-from datetime import timedelta
+import contextlib
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from services.common.kernel.ids import new_uuid7
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.config import CallerKind
 from services.common.runtime.database import Database
+from services.common.runtime.group_commit import BatchFailed
 from services.common.runtime.identity import Caller
+from services.common.runtime.journal import read_fact_bytes, verify_chain
 from services.points.codec.journal import parse_event
 from services.points.codec.programme import keep_programme
 from services.points.domain.command import (
@@ -101,6 +104,13 @@ async def folded(db: Database) -> Rows:
         for fact in await conn.fetch("SELECT event_type, payload FROM fact ORDER BY seq"):
             apply(rows, parse_event(fact["event_type"], fact["payload"]))
     return rows
+
+
+def hold_of(hold_id: UUID, *, quantity: int, expire_time: datetime) -> HoldValue:
+    """Give the command that holds points of the member."""
+    return HoldValue(
+        new_uuid7(), "", hold_id, MEMBER, None, LoyaltyCurrency.POINTS, quantity, expire_time
+    )
 
 
 async def run(points: Points, commands: list[Command]) -> list[Answer]:
@@ -207,6 +217,86 @@ class TestCommitBatch:
 
         assert isinstance(first, RecordOutcome)
         assert again == first._replace(replayed=True)
+
+
+class TestHead:
+    async def test_of_processes_that_take_turns_is_one_journal(
+        self, points: Points, neighbour: Points, other_points: Points
+    ) -> None:
+        """Each meets the other's facts where it believed the end to be, and writes behind them."""
+        commands = story()
+        for turn, command in enumerate(commands):
+            await run((points, neighbour)[turn % 2], [command])
+        await run(other_points, commands)
+
+        assert await rows_of(points.db) == await rows_of(other_points.db)
+        async with points.db.connection() as conn:
+            chain = await verify_chain(conn, 0, read_fact_bytes)
+        assert chain.ok
+        assert chain.facts > len(commands)
+
+    async def test_of_processes_that_write_at_once_is_one_journal(
+        self, points: Points, neighbour: Points
+    ) -> None:
+        """Whoever comes second writes nothing at first, and the same behind the first one then."""
+        await run(points, story()[:3])
+        tickets = [
+            record(number, member_id=MEMBER, sales=(100, 500), occur_time=START)
+            for number in range(100, 160)
+        ]
+
+        both = [
+            queue.submit(ticket) for ticket in tickets for queue in (points.queue, neighbour.queue)
+        ]
+        answers = await asyncio.gather(*both)
+
+        recorded = [answer for answer in answers if isinstance(answer, RecordOutcome)]
+        assert len(recorded) == 120
+        assert sum(answer.replayed for answer in recorded) == 60
+        async with points.db.connection() as conn:
+            chain = await verify_chain(conn, 0, read_fact_bytes)
+        rows = await folded(points.db)
+        assert chain.ok
+        assert len(rows.lots) == 120
+
+    async def test_that_another_has_moved_is_seen_by_what_writes_nothing(
+        self, points: Points, neighbour: Points
+    ) -> None:
+        """What is refused or known is judged by what the other process has committed."""
+        ticket = record(1, member_id=MEMBER, sales=(900, 0), occur_time=START)
+        hold_id, hour = UUID(int=601), START + timedelta(hours=1)
+        hold = hold_of(hold_id, quantity=6, expire_time=hour)
+        await run(points, story()[:3])
+        await run(points, [ticket])
+        await run(neighbour, [hold])
+
+        (again,) = await run(points, [ticket])
+        (refused,) = await run(points, [hold_of(UUID(int=602), quantity=6, expire_time=hour)])
+
+        assert isinstance(again, RecordOutcome)
+        assert again.replayed
+        assert isinstance(refused, DomainError)
+        assert refused.reason == "VALUE_INSUFFICIENT"
+
+    async def test_is_found_again_after_a_batch_that_failed(self, points: Points) -> None:
+        """A database that was away for a moment leaves nothing half written and nothing forgotten."""
+        await run(points, story()[:3])
+        first, second = [
+            record(number, member_id=MEMBER, sales=(900, 0), occur_time=START) for number in (1, 2)
+        ]
+        await run(points, [first])
+        async with points.db.connection() as conn:
+            await conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+        with contextlib.suppress(BatchFailed):
+            await run(points, [second])
+        (answer,) = await run(points, [second])
+
+        assert isinstance(answer, RecordOutcome)
+        assert len((await rows_of(points.db))["ticket"]) == 2
 
 
 class TestSweep:
