@@ -2,13 +2,12 @@
 
 It is another author's idea of Stripe, under the GPL: it runs unmodified as a program of its
 own, and nothing of it is imported. It keeps its state in the temporary directory under a
-fixed name and listens on every address, so that it gets a directory of its own, a free
-port, and orders to begin from nothing.
+fixed name and listens on every address, by IPv6 only, so that it gets a directory of its own,
+a free port of 127.0.0.1 (``on_ipv4.py``), and orders to begin from nothing.
 """
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio import create_subprocess_exec
 from collections.abc import AsyncIterator
@@ -17,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import pytest
 from aiohttp import web
 
 from services.common.testing.postgres import free_port
 from tests.integration.wallet.sandbox import listening
 
 KEY = "sk_test_localstripe"
+_ON_IPV4 = Path(__file__).with_name("on_ipv4.py")
 OUR_PARAMETER, ITS_PARAMETER = "allowed_payment_method_types", "payment_method_types"
 """The API renamed it after the version that localstripe speaks, which refuses what it does not know."""
 
@@ -49,13 +48,12 @@ class Localstripe:
 @asynccontextmanager
 async def run_localstripe(folder: Path) -> AsyncIterator[Localstripe]:
     """Run localstripe and the door before it for the body."""
-    if not _has_ipv6():
-        pytest.skip("localstripe listens by IPv6 only, which this machine lacks")
     port = free_port()
     arguments = ("--from-scratch", "--port", str(port))
     process = await create_subprocess_exec(
         sys.executable,
-        *("-m", "localstripe", *arguments),
+        # -P: beside the launcher is this file, which has the same name.
+        *("-P", str(_ON_IPV4), "localstripe", *arguments),
         env=os.environ | {"TMPDIR": str(folder)},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -97,12 +95,3 @@ async def _door(own_url: str) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::", 0))
-    except OSError:
-        return False
-    return True

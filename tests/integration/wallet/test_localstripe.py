@@ -18,7 +18,7 @@ errors and signatures. What it cannot show, and where it is shown instead:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,9 +173,9 @@ class TestLocalstripe:
         heard: list[ProviderEvent] = []
         arrived = asyncio.Event()
 
-        async def hear(events: Sequence[ProviderEvent]) -> None:
-            heard.extend(events)
-            if any(event.event_type == "payment_intent.succeeded" for event in events):
+        async def hear(event: ProviderEvent) -> None:
+            heard.append(event)
+            if event.event_type == "payment_intent.succeeded":
                 arrived.set()
 
         secret = "whsec_of_localstripe"
