@@ -125,7 +125,7 @@ class Producer:
         return {place.partition: end for place, end in ends.items()}
 
     async def log_tails(self, topic: str, sought: Mapping[int, Sought]) -> dict[int, Tail]:
-        """Read every partition to its end, from the fact that is sought there or from its beginning.
+        """Read every partition to its end; see ``read_tails``.
 
         Raises:
             KafkaError, OSError, TimeoutError: the broker did not say.

@@ -18,6 +18,9 @@ from services.common.runtime.kafka_events import parse_sequence
 END_UNKNOWN: Final = 2**62
 """The end of a log that says it holds more than it gives: no offset lies beyond it."""
 
+_STRETCH: Final = 100_000
+"""Messages that are read where nothing is sought: more than a client can have had under way at once."""
+
 _POLL_SECONDS: Final = 0.2
 _UNREADABLE_SECONDS: Final = 2.0
 _SILENCE_SECONDS_MAX: Final = 10.0
@@ -54,7 +57,7 @@ class Tail:
 async def read_tails(
     client: AIOKafkaConsumer, topic: str, sought: Mapping[int, Sought | None]
 ) -> dict[int, Tail]:
-    """Read partitions to their ends, from where a fact is sought or else from their beginnings, page by page.
+    """Read partitions to their ends, from where a fact is sought or else from their last stretch, page by page.
 
     The client is started, belongs to no group, and reads nothing else. Where the log's older part is gone by its
     retention, so is the fact, and the log is not to blame.
@@ -68,7 +71,7 @@ async def read_tails(
         ends = await client.end_offsets(list(places))
     tails = {
         place: Tail(
-            end=max(begins[place], each.log_offset if each else 0),
+            end=max(begins[place], each.log_offset if each else ends[place] - _STRETCH),
             holds=each is None or each.log_offset < begins[place],
         )
         for place, each in places.items()
