@@ -31,6 +31,8 @@ _STOP_TIMEOUT_SECONDS: Final = 3.0
 _METADATA_AGE_SECONDS: Final = 30.0
 _BATCH_BYTES_MAX: Final = 512 * 1024
 _KEYS_CACHED: Final = 65_536
+_ANY_PLACE: Final = -1
+"""What no offset lies before, nor the -1 of messages that Kafka had already, wherever they are."""
 _READER: Final = {
     "group_id": None,
     "enable_auto_commit": False,
@@ -98,7 +100,7 @@ class Producer:
             async with asyncio.timeout(_PUBLISH_TIMEOUT_SECONDS):
                 answers = await asyncio.gather(
                     *(
-                        _send_share(producer, topic, *share, end=known.get(share[0], 0))
+                        _send_share(producer, topic, *share, end=known.get(share[0], _ANY_PLACE))
                         for share in shares.items()
                     ),
                     return_exceptions=True,
