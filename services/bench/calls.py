@@ -15,6 +15,15 @@ Send = Callable[[bytes], Awaitable[Any]]
 """Sends a request that is written already and gives the parsed response."""
 
 
+class CallRefused(BenchError):
+    """A call that failed; most benchmarks end there, and one that floods a service counts them."""
+
+    def __init__(self, path: str, error: grpc.aio.AioRpcError) -> None:
+        """Take what gRPC says."""
+        super().__init__(f"{path} was refused: {error.code().name} {error.details()}")
+        self.error = error
+
+
 class Caller:
     """A channel and who calls."""
 
@@ -35,8 +44,7 @@ class Caller:
             try:
                 return await call(request, metadata=self._metadata, timeout=_DEADLINE_SECONDS)
             except grpc.aio.AioRpcError as error:
-                message = f"{path} was refused: {error.code().name} {error.details()}"
-                raise BenchError(message) from error
+                raise CallRefused(path, error) from error
 
         return send
 

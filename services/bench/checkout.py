@@ -70,6 +70,11 @@ class PaidByPhone:
         self._cpu = CpuMeter({part: stack.pids[part] for part in _PARTS})
         self._paid = 0
 
+    @property
+    def paid(self) -> int:
+        """Give how many were paid so far."""
+        return self._paid
+
     async def sell(self, sale: Sale) -> int:
         """Open, claim, pay; nothing is worth anything before ``finish`` has seen it booked."""
         await self.begin(sale)

@@ -113,7 +113,7 @@ def overload(
     *,
     json_file: JsonFile = None,
 ) -> None:
-    """Offer each service three times its capacity: what it keeps, whom it refuses and how, and when it is itself again."""
+    """Offer each service three times its capacity: what it keeps, how it refuses, when it is itself again."""
     from services.bench.overload import bench_overload
 
     _run(bench_overload, folder, pace=Pace(seconds, rounds), json_file=json_file)

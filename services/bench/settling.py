@@ -28,6 +28,12 @@ class Settling:
         """Take a connection to each service's database."""
         self._conns = conns
 
+    async def head(self, service: str) -> int:
+        """Give the number of the last fact in a service's journal."""
+        row = await self._conns[service].fetchrow(_BEHIND)
+        assert row is not None, "a shard exists from its migration on"
+        return int(row[0])
+
     async def settle(self, *services: str) -> float:
         """Wait until these journals are published to their ends and grow no more; give the moment of the last movement.
 

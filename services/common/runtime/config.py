@@ -125,7 +125,14 @@ class GrpcSettings(_Block):
         PositiveInt, Field(description="Largest message taken or sent.")
     ] = 16 * 1024 * 1024
     concurrent_calls_max: Annotated[
-        PositiveInt, Field(description="Calls at a time; more get RESOURCE_EXHAUSTED.")
+        PositiveInt,
+        Field(
+            description="Unary calls at a time; more get RESOURCE_EXHAUSTED before they are read."
+        ),
+    ] = 256
+    concurrent_streams_max: Annotated[
+        PositiveInt,
+        Field(description="Streams at a time; they mostly wait, and more are refused too."),
     ] = 4000
     deadline_seconds_max: Annotated[
         PositiveFloat, Field(description="Deadline of a unary call without one, and the longest.")

@@ -21,8 +21,9 @@ from google.protobuf.message import Message
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from prometheus_client import Histogram
 
-from services.common.kernel.errors import DomainError, ResourceExhausted, Unavailable
+from services.common.kernel.errors import DomainError, Unavailable
 from services.common.runtime.access import AccessRule, access_rule
+from services.common.runtime.admission import Room
 from services.common.runtime.config import CallerKind, GrpcSettings
 from services.common.runtime.database import is_infrastructure_failure
 from services.common.runtime.deadlines import set_deadline
@@ -86,12 +87,6 @@ log = structlog.get_logger(__name__)
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class TooManyCalls(ResourceExhausted):
-    """As many calls are under way as the server may hold; slow down and try again."""
-
-    reason = "QUEUE_FULL"
-
-
 class DatabaseUnavailable(Unavailable):
     """The database did not answer; whether the command was recorded, a retry by id tells."""
 
@@ -106,6 +101,7 @@ class MethodPlan:
     access: AccessRule
     guard: TextGuard
     id_fields: tuple[str, ...]
+    streams: bool
     deadline_seconds_max: float
 
 
@@ -122,6 +118,7 @@ def plan_method(method: MethodDescriptor, settings: GrpcSettings) -> MethodPlan:
         access=access_rule(method),
         guard=TextGuard(method.input_type),
         id_fields=tuple(name for name in ID_FIELDS if name in fields),
+        streams=streams,
         deadline_seconds_max=(
             settings.stream_seconds_max if streams else settings.deadline_seconds_max
         ),
@@ -135,8 +132,14 @@ class CallParts:
     identity: Identity
     settings: GrpcSettings
     tracing: Tracing
-    running: int = 0
-    """Calls under way; bounded here, since gRPC's own bound costs much more for each call."""
+    calls: Room
+    """Unary calls under way."""
+    streams: Room
+    """Streams, which mostly wait: they must not take the places of calls that work."""
+
+    def room_for(self, plan: MethodPlan) -> Room:
+        """Give the room where a method's calls have their places."""
+        return self.streams if plan.streams else self.calls
 
 
 class Call:
@@ -150,6 +153,7 @@ class Call:
         "_metadata",
         "_parts",
         "_plan",
+        "_room",
         "_span",
         "_spans",
         "_timeout",
@@ -159,6 +163,7 @@ class Call:
         self._begin = perf_counter()
         self._plan = plan
         self._parts = parts
+        self._room = parts.room_for(plan)
         self._context = context
         self._caller: Caller | None = None
         self._ids: dict[str, str] = {}
@@ -169,7 +174,7 @@ class Call:
 
     async def __aenter__(self) -> Self:
         """Begin the trace; everything that may refuse comes after it, in ``admit``."""
-        self._parts.running += 1
+        self._room.taken += 1
         parent = self._metadata.get(TRACEPARENT)
         if self._parts.tracing.records:
             self._spans = ExitStack()
@@ -182,9 +187,7 @@ class Call:
 
     async def admit(self) -> None:
         """Find out who calls, whether they may, and how long it may take."""
-        calls_max = self._parts.settings.concurrent_calls_max
-        if self._parts.running > calls_max:
-            raise TooManyCalls("Too many calls are under way.", calls_max=calls_max)
+        self._room.check()
         caller = self._caller = await self._authenticate()
         self._plan.access.admit(caller)
         set_current_caller(caller)
@@ -218,7 +221,7 @@ class Call:
         traceback: TracebackType | None,
     ) -> None:
         """Log and count the end, and answer a refusal or a failure with its status."""
-        self._parts.running -= 1
+        self._room.taken -= 1
         if self._timeout is not None:
             try:
                 await self._timeout.__aexit__(kind, error, traceback)
@@ -263,7 +266,7 @@ class Call:
     def _finish(self, error: BaseException | None, refusal: DomainError | None) -> None:
         seconds = perf_counter() - self._begin
         code = _code_name(error, refusal, self._context)
-        _timer(self._plan.name, code).observe(seconds)
+        call_timer(self._plan.name, code).observe(seconds)
         if self._parts.tracing.records:
             self._span.set_attribute("rpc.grpc.status_code", code)
             if refusal is not None and _is_fault(refusal):
@@ -286,7 +289,7 @@ class Call:
 
 
 @cache
-def _timer(method: str, code: str) -> Histogram:
+def call_timer(method: str, code: str) -> Histogram:
     """Look a metric's child up once; both labels have few values."""
     return CALL_SECONDS.labels(method, code)
 

@@ -24,6 +24,7 @@ from services.common.runtime.telemetry import Tracing
 
 _MILLISECONDS: Final = 1_000
 _PING_INTERVAL_MS_MIN: Final = 10_000
+_PENDING_CALLS_MAX: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,10 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
         # Clients keep idle connections alive through proxies; faster pings are abuse.
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS_MIN),
         ("grpc.keepalive_permit_without_calls", 1),
+        # Calls that wait for the event loop to take them up. gRPC drops what comes beyond, which costs nothing: the
+        # bound of last resort.
+        ("grpc.server.max_pending_requests", _PENDING_CALLS_MAX),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS_MAX),
         # Two processes on one address would share its calls at random, unseen.
         ("grpc.so_reuseport", 0),
     ]

@@ -3,19 +3,31 @@
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
 
+from services.common.runtime.admission import Room, refusing_handler
 from services.common.runtime.config import GrpcSettings
-from services.common.runtime.grpc_calls import Call, CallParts, Context, MethodPlan
+from services.common.runtime.grpc_calls import Call, CallParts, Context, MethodPlan, call_timer
 from services.common.runtime.identity import Identity
 from services.common.runtime.telemetry import Tracing
 from services.common.runtime.validation import tolerant
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+_REFUSED: Final = grpc.StatusCode.RESOURCE_EXHAUSTED.name
+
+
+class _Way(NamedTuple):
+    """Where the calls of a method go: to their handler while there is room."""
+
+    room: Room
+    handler: Handler
+    refusal: Handler
 
 
 class CallChain(grpc.aio.ServerInterceptor):
@@ -31,24 +43,32 @@ class CallChain(grpc.aio.ServerInterceptor):
     ) -> None:
         """Take the plans by full method name (``/package.Service/Method``)."""
         self._plans = plans
-        self._parts = CallParts(identity, settings, tracing)
-        self._handlers: dict[str, Handler] = {}
+        self._parts = CallParts(
+            identity,
+            settings,
+            tracing,
+            calls=Room(settings.concurrent_calls_max),
+            streams=Room(settings.concurrent_streams_max),
+        )
+        self._ways: dict[str, _Way] = {}
 
     async def intercept_service(
         self,
         continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
-        """Give the wrapped handler, which is made at the first call of its method."""
-        known = self._handlers.get(handler_call_details.method)
-        if known is not None:
-            return known
+        """Give the wrapped handler, which is made at the first call of its method, or a refusal."""
+        way = self._ways.get(handler_call_details.method)
+        if way is not None:
+            return way.refusal if way.room.is_full else way.handler
         handler = await continuation(handler_call_details)
         plan = self._plans.get(handler_call_details.method)
         if plan is None or handler is None:
             return handler
         wrapped = _wrap(handler, plan, self._parts)
-        self._handlers[handler_call_details.method] = wrapped
+        room = self._parts.room_for(plan)
+        refusal = refusing_handler(room, partial(call_timer, plan.name, _REFUSED))
+        self._ways[plan.name] = _Way(room, wrapped, refusal)
         return wrapped
 
 

@@ -99,3 +99,20 @@ class TestBench:
         )
         assert content["checkout.own_p50_ms"] <= content["checkout.own_p99_ms"]
         assert {"wallet", "points", "ledger", "provider"} < set(content["cpu_us_per_checkout"])
+
+    def test_overload_writes_its_figures(self, tmp_path: Path) -> None:
+        """Capacity, what is kept of it, latencies, memory and recovery of each service; the books agree."""
+        content = bench("overload", tmp_path / "overload.json")
+
+        for service in ("points", "ledger", "wallet"):
+            names = (
+                "capacity",
+                "offered",
+                "accepted",
+                "accepted_p99_ms",
+                "memory_most_mib",
+                "recovery_ms",
+            )
+            assert all(content[f"overload.{service}.{name}"] > 0 for name in names)
+            assert content[f"overload.{service}.refusals_without_retry_info"] == 0
+            assert content[f"overload.{service}.failures"] == 0
