@@ -61,6 +61,16 @@ class Flood:
         """Give the share of the calls that were refused."""
         return self.refused / max(1, self.offered)
 
+    def count_refusal(self, error: grpc.aio.AioRpcError, *, due: float, measured: bool) -> None:
+        """Count a call that brought no acknowledgment."""
+        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            self.failed[error.code().name] += 1
+            return
+        self.untold += not retry_delay_ms(error)
+        if measured:
+            self.refused += 1
+            self.refusal_seconds.append(perf_counter() - due)
+
     def latencies_ms(self) -> dict[str, float]:
         """Give the latencies of acknowledgments and of refusals; only of what there was."""
         found = {}
@@ -87,7 +97,6 @@ async def flood(
 
     ``call`` gives how many units its answer is worth, or raises ``CallRefused``. Latencies count from when it was due.
     """
-    gaps = random.Random(seed)  # noqa: S311 -- the same moments in every run
     begin = perf_counter()
     measured_from = begin + warm_up_seconds(seconds)
     end = measured_from + seconds
@@ -97,7 +106,7 @@ async def flood(
         try:
             units = await call(request)
         except CallRefused as refusal:
-            _count_refusal(seen, refusal.error, due=due, measured=due >= measured_from)
+            seen.count_refusal(refusal.error, due=due, measured=due >= measured_from)
             return
         seen.acknowledged += units
         now = perf_counter()
@@ -107,30 +116,24 @@ async def flood(
             seen.accepted_seconds.append(now - due)
 
     async with asyncio.TaskGroup() as group:
-        due = begin
-        begun = 0
-        while due < end:
+        for number, due in enumerate(_due_times(begin, end, rate=rate, seed=seed), 1):
             pause = due - perf_counter()
-            begun += 1
             if pause > 0:
                 await asyncio.sleep(pause)
-            elif begun % _CATCH_UP_MAX == 0:
+            elif number % _CATCH_UP_MAX == 0:
                 seen.late_seconds = max(seen.late_seconds, -pause)
                 await asyncio.sleep(0)
             seen.offered += due >= measured_from
             group.create_task(one(next(requests), due))
-            due += gaps.expovariate(rate)
     return seen
 
 
-def _count_refusal(seen: Flood, error: grpc.aio.AioRpcError, *, due: float, measured: bool) -> None:
-    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-        seen.failed[error.code().name] += 1
-        return
-    seen.untold += not retry_delay_ms(error)
-    if measured:
-        seen.refused += 1
-        seen.refusal_seconds.append(perf_counter() - due)
+def _due_times(begin: float, end: float, *, rate: float, seed: int) -> Iterator[float]:
+    gaps = random.Random(seed)  # noqa: S311 -- the same moments in every run
+    due = begin
+    while due < end:
+        yield due
+        due += gaps.expovariate(rate)
 
 
 def retry_delay_ms(error: grpc.aio.AioRpcError) -> float:
