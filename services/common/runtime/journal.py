@@ -94,6 +94,14 @@ class ChainReport:
         """Tell whether every block proves its facts and the last one is the head."""
         return not self.breaks
 
+    @property
+    def detail(self) -> str:
+        """Say where the first break is; nothing where there is none."""
+        if not self.breaks:
+            return ""
+        first = self.breaks[0]
+        return f"facts {first.seq_from} to {first.seq_to}: {first.problem}"
+
     def note(self, seq_from: int, seq_to: int, problem: str) -> None:
         """Keep a break, unless there are so many that one more tells nothing."""
         if len(self.breaks) < _BREAKS_MAX:

@@ -194,10 +194,8 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
     ) -> pb.VerifyJournalResponse:
         """Recompute the hash chain."""
         report = await self._journal.verify()
-        first = report.breaks[0] if report.breaks else None
-        detail = f"facts {first.seq_from} to {first.seq_to}: {first.problem}" if first else ""
         return pb.VerifyJournalResponse(
-            ok=report.ok, blocks=report.blocks, facts=report.facts, detail=detail
+            ok=report.ok, blocks=report.blocks, facts=report.facts, detail=report.detail
         )
 
 

@@ -114,14 +114,10 @@ def render_totals(totals: Totals, *, journal_seq: int) -> pb.GetLoyaltyTotalsRes
 
 def render_chain(report: ChainReport, head_hash: bytes) -> pb.VerifyJournalResponse:
     """Give what the recomputation of the chain covered, and its first offender."""
-    detail = ""
-    if report.breaks:
-        first = report.breaks[0]
-        detail = f"facts {first.seq_from} to {first.seq_to}: {first.problem}"
     return pb.VerifyJournalResponse(
         ok=report.ok,
         fact_count=report.facts,
         block_count=report.blocks,
         head_hash=head_hash.hex(),
-        detail=detail,
+        detail=report.detail,
     )

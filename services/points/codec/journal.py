@@ -9,6 +9,7 @@ from cagnotte.common.v1 import event_pb2
 from cagnotte.points.v1 import events_pb2 as pb
 from cagnotte.points.v1 import points_pb2
 from services.common.kernel.loyalty import LoyaltyAmount, LoyaltyCurrency
+from services.common.runtime.facts import parse_fact
 from services.points.codec.programme import keep_programme, parse_programme
 from services.points.codec.ticket import parse_key
 from services.points.codec.time import parse_time
@@ -38,23 +39,13 @@ from services.points.domain.event import (
 from services.points.domain.ticket import Channel, Tender, TenderKind
 
 
-class FactUnreadable(ValueError):
-    """Bytes of the journal are no fact of its type: it was written by something else."""
-
-
 def parse_event(event_type: int, payload: bytes) -> Event:
     """Give the fact of a journal row.
 
     Raises:
         FactUnreadable: the type is unknown, or the bytes are not of it.
     """
-    parse = _PARSERS.get(event_type)
-    if parse is None:
-        raise FactUnreadable(f"There is no fact of type {event_type}.")
-    try:
-        return parse(payload)
-    except Exception as error:
-        raise FactUnreadable(f"The bytes are no fact of type {event_type}.") from error
+    return parse_fact(_PARSERS, event_type, payload)
 
 
 def _member_enrolled(payload: bytes) -> MemberEnrolled:

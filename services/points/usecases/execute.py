@@ -1,30 +1,17 @@
-"""Hand commands to the queue; a refusal becomes the caller's exception again."""
+"""The queue of the service, and how commands go through it."""
 
 from collections.abc import Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
-from services.common.kernel.errors import DomainError
 from services.common.runtime.group_commit import GroupCommit
+from services.common.runtime.outcomes import execute
 from services.points.domain.command import Command
-from services.points.domain.decide import Answer, Outcome
+from services.points.domain.decide import Answer
 
 Queue: TypeAlias = GroupCommit[Command, Answer]
 """The one queue of the service."""
 
-O_co = TypeVar("O_co", bound=Outcome, covariant=True)
-
-
-async def execute(queue: Queue, command: Command, kind: type[O_co]) -> O_co:
-    """Execute one command and give its outcome, which is of the kind that belongs to it.
-
-    Raises:
-        DomainError: the command was refused.
-    """
-    answer = await queue.submit(command)
-    if isinstance(answer, DomainError):
-        raise answer
-    assert isinstance(answer, kind), "each command has one kind of outcome"
-    return answer
+__all__ = ["Queue", "execute", "execute_many"]
 
 
 async def execute_many(queue: Queue, commands: Sequence[Command]) -> list[Answer]:

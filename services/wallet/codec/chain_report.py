@@ -6,14 +6,10 @@ from services.common.runtime.journal import ChainReport
 
 def render_chain_report(report: ChainReport, *, head_hash: bytes) -> pb.VerifyJournalResponse:
     """Render what a check of the chain covered and, if it failed, its first offender."""
-    detail = ""
-    if report.breaks:
-        first = report.breaks[0]
-        detail = f"facts {first.seq_from} to {first.seq_to}: {first.problem}"
     return pb.VerifyJournalResponse(
         ok=report.ok,
         fact_count=report.facts,
         block_count=report.blocks,
         head_hash=head_hash.hex(),
-        detail=detail,
+        detail=report.detail,
     )

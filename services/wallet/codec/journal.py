@@ -9,6 +9,7 @@ from cagnotte.common.v1 import event_pb2
 from cagnotte.points.v1 import events_pb2 as points_events_pb2
 from cagnotte.wallet.v1 import events_pb2 as pb
 from cagnotte.wallet.v1 import wallet_pb2
+from services.common.runtime.facts import parse_fact
 from services.wallet.codec.basket import parse_basket, parse_key
 from services.wallet.codec.time import parse_time
 from services.wallet.domain.event import (
@@ -39,23 +40,13 @@ from services.wallet.domain.leg import Decline, LegOperation, LegPhase, NewLeg
 from services.wallet.domain.tender import CardMeans, TenderKind, TicketTender
 
 
-class FactUnreadable(ValueError):
-    """Bytes of the journal are no fact of its type: it was written by something else."""
-
-
 def parse_event(event_type: int, payload: bytes) -> Event:
     """Give the fact of a journal row.
 
     Raises:
         FactUnreadable: the type is unknown, or the bytes are not of it.
     """
-    parse = _PARSERS.get(event_type)
-    if parse is None:
-        raise FactUnreadable(f"There is no fact of type {event_type}.")
-    try:
-        return parse(payload)
-    except Exception as error:
-        raise FactUnreadable(f"The bytes are no fact of type {event_type}.") from error
+    return parse_fact(_PARSERS, event_type, payload)
 
 
 def _checkout_opened(payload: bytes) -> CheckoutOpened:

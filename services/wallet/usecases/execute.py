@@ -1,26 +1,13 @@
-"""Hand commands to the queue; a refusal becomes the caller's exception again."""
+"""The queue of the service, and how one command goes through it."""
 
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
-from services.common.kernel.errors import DomainError
 from services.common.runtime.group_commit import GroupCommit
+from services.common.runtime.outcomes import execute
 from services.wallet.domain.command import Command
-from services.wallet.domain.decide import Outcome, Verdict
+from services.wallet.domain.decide import Verdict
 
 Queue: TypeAlias = GroupCommit[Command, Verdict]
 """The one queue of the service."""
 
-O_co = TypeVar("O_co", bound=Outcome, covariant=True)
-
-
-async def execute(queue: Queue, command: Command, kind: type[O_co]) -> O_co:
-    """Execute one command and give its outcome, which is of the kind that belongs to it.
-
-    Raises:
-        DomainError: the command was refused.
-    """
-    answer = await queue.submit(command)
-    if isinstance(answer, DomainError):
-        raise answer
-    assert isinstance(answer, kind), "each command has one kind of outcome"
-    return answer
+__all__ = ["Queue", "execute"]

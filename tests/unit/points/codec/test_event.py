@@ -8,8 +8,9 @@ import pytest
 
 from cagnotte.points.v1 import events_pb2
 from services.common.kernel.loyalty import LoyaltyAmount, LoyaltyCurrency
+from services.common.runtime.facts import FactUnreadable
 from services.points.codec.event import MESSAGES, render_event
-from services.points.codec.journal import FactUnreadable, parse_event
+from services.points.codec.journal import parse_event
 from services.points.codec.programme import keep_programme
 from services.points.domain.event import (
     CardLinked,

@@ -6,8 +6,9 @@ from hashlib import sha256
 import pytest
 
 from cagnotte.wallet.v1 import events_pb2
+from services.common.runtime.facts import FactUnreadable
 from services.wallet.codec.event import MESSAGES, render_event
-from services.wallet.codec.journal import FactUnreadable, parse_event
+from services.wallet.codec.journal import parse_event
 from services.wallet.domain.event import Event, PaymentStarted
 from tests.unit.wallet.codec.facts import FACTS
 
