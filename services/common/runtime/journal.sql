@@ -46,10 +46,19 @@ SELECT max(seq)
  WHERE shard_id = $1;
 
 -- block_times --
--- The blocks that hold the facts from $2 to $3; a few rows for many facts.
+-- The blocks that hold the facts from $2 to $3; a few rows for many facts. Both ends are of the
+-- key, so that a reader who is far behind does not walk through all the later blocks.
 SELECT seq_to, recorded_time
   FROM block
- WHERE shard_id = $1 AND seq_to >= $2 AND seq_from <= $3
+ WHERE shard_id = $1
+   AND seq_to >= $2
+   AND seq_to <= (
+     SELECT last.seq_to
+       FROM block AS last
+      WHERE last.shard_id = $1 AND last.seq_to >= $3
+      ORDER BY last.seq_to
+      LIMIT 1
+   )
  ORDER BY seq_to;
 
 -- blocks_after --

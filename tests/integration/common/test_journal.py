@@ -10,6 +10,7 @@ import pytest
 from services.common.kernel.chain import GENESIS
 from services.common.runtime.database import Database
 from services.common.runtime.journal import (
+    QUERIES,
     ChainReport,
     HeadLost,
     append_facts,
@@ -21,6 +22,12 @@ from services.common.runtime.journal import (
 )
 from services.common.testing.postgres import TestDatabase
 from tests.integration.common.facts import NOW, journal, make_facts
+
+_MANY_BLOCKS = """
+INSERT INTO block (shard_id, seq_from, seq_to, recorded_time, prev_hash, hash)
+SELECT 0, n, n, now(), sha256('a'), sha256('b')
+  FROM generate_series(1, 5000) AS numbers (n)
+"""
 
 
 async def verify(db: Database) -> ChainReport:
@@ -91,6 +98,17 @@ class TestAppendFacts:
             (4, 1),
             (5, 2),
         ]
+
+    async def test_reads_the_blocks_of_its_facts_alone(self, database: TestDatabase) -> None:
+        """Whoever reads from the beginning does not walk through all that comes after, page by page."""
+        async with database.open_as_owner() as conn:
+            await conn.execute(_MANY_BLOCKS)
+            await conn.execute("ANALYZE block")
+            plan = await conn.fetch(f"EXPLAIN ANALYZE {QUERIES['block_times']}", 0, 5, 10)
+
+        text = "\n".join(row[0] for row in plan)
+        assert "Seq Scan" not in text
+        assert "Rows Removed" not in text
 
 
 class TestVerifyChain:
