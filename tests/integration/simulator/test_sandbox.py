@@ -1,55 +1,23 @@
-"""The sandbox provider as a server: Stripe's own client, broken connections, webhooks, and a kill."""
+"""The sandbox provider as a server: Stripe's own client, and broken connections."""
 
 import asyncio
-import json
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 import stripe
-from aiohttp import web
 
 from services.simulator.sandbox.cards import CARDS
-from services.simulator.sandbox.main import SandboxSettings, running_sandbox
-from services.simulator.sandbox.provider import Keys
-from services.simulator.sandbox.server import Delays
-
-KEYS = Keys("sk_test_secret", "pk_test_open")
-AS_USER = {"Authorization": aiohttp.encode_basic_auth(KEYS.secret, "")}
-WEBHOOK_SECRET = "whsec_test"
-TIMEOUT_SECONDS = 1.0
-ANSWER_SECONDS_MAX = 30
-
-
-def settings_of(folder: Path, *, webhook_url: str = "") -> SandboxSettings:
-    """Return the settings of a sandbox whose slow cards are quick."""
-    return SandboxSettings(
-        host="127.0.0.1",
-        port=0,
-        folder=folder,
-        keys=KEYS,
-        webhook_url=webhook_url,
-        webhook_secret=WEBHOOK_SECRET,
-        delays=Delays(slow_seconds=0.1, late_seconds=TIMEOUT_SECONDS + 0.3),
-    )
-
-
-@asynccontextmanager
-async def client_of(url: str) -> AsyncIterator[stripe.StripeClient]:
-    """Open Stripe's own client on a sandbox; it never repeats anything by itself."""
-    transport = stripe.AIOHTTPClient(timeout=TIMEOUT_SECONDS)
-    try:
-        yield stripe.StripeClient(
-            KEYS.secret, base_addresses={"api": url}, http_client=transport, max_network_retries=0
-        )
-    finally:
-        await transport.close_async()  # type: ignore[no-untyped-call]
+from services.simulator.sandbox.main import running_sandbox
+from tests.integration.simulator.sandbox_client import (
+    ANSWER_SECONDS_MAX,
+    AS_USER,
+    KEYS,
+    authorize,
+    client_of,
+    settings_of,
+)
 
 
 @pytest.fixture
@@ -57,21 +25,6 @@ async def client(tmp_path: Path) -> AsyncIterator[stripe.StripeClient]:
     """Open Stripe's own client on a sandbox of the test's."""
     async with running_sandbox(settings_of(tmp_path)) as url, client_of(url) as client:
         yield client
-
-
-async def authorize(client: stripe.StripeClient, card: str, *, key: str) -> stripe.PaymentIntent:
-    """Reserve 10.00 EUR on a card."""
-    return await client.v1.payment_intents.create_async(
-        {
-            "amount": 1000,
-            "currency": "eur",
-            "payment_method": card,
-            "capture_method": "manual",
-            "confirm": True,
-            "error_on_requires_action": True,
-        },
-        {"idempotency_key": key},
-    )
 
 
 class TestWithStripesClient:
@@ -248,218 +201,3 @@ async def _unless_in_use(call: Awaitable[stripe.PaymentIntent]) -> stripe.Paymen
         if error.http_status != 409:
             raise
         return None
-
-
-class Listener:
-    """Whoever is told by webhooks; it refuses at first, as often as it is asked to."""
-
-    def __init__(self, *, refusals: int = 0) -> None:
-        self.refusals = refusals
-        self.believed: list[dict[str, Any]] = []
-        self.forged = 0
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        """Return where it listens."""
-        return f"http://127.0.0.1:{self.port}/provider/webhooks"
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Listen for the body, on the same port each time."""
-        app = web.Application()
-        app.router.add_post("/provider/webhooks", self._hear)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", self.port).start()
-            self.port = runner.addresses[0][1]
-            yield
-        finally:
-            await runner.cleanup()
-
-    async def until(self, enough: Callable[[], bool]) -> None:
-        """Wait until it has heard enough."""
-        await until(enough)
-
-    def types(self) -> list[str]:
-        """Return what it was told about payments, in order."""
-        return [
-            event["type"].removeprefix("payment_intent.")
-            for event in self.believed
-            if event["type"].startswith("payment_intent.")
-        ]
-
-    async def _hear(self, request: web.Request) -> web.Response:
-        payload = await request.text()
-        try:
-            stripe.WebhookSignature.verify_header(
-                payload, request.headers["Stripe-Signature"], WEBHOOK_SECRET, tolerance=300
-            )
-        except stripe.SignatureVerificationError:
-            self.forged += 1
-            return web.Response(status=400)
-        if self.refusals > 0:
-            self.refusals -= 1
-            return web.Response(status=503)
-        self.believed.append(json.loads(payload))
-        return web.Response()
-
-
-async def until(enough: Callable[[], bool]) -> None:
-    """Wait until there is enough."""
-    async with asyncio.timeout(ANSWER_SECONDS_MAX):
-        while True:
-            if enough():
-                return
-            await asyncio.sleep(0.02)
-
-
-async def pay(url: str, card: str) -> None:
-    """Reserve and take 10.00 EUR."""
-    async with client_of(url) as client:
-        intent = await authorize(client, card, key=f"{card}/{os.urandom(4).hex()}")
-        await client.v1.payment_intents.capture_async(intent.id)
-
-
-class TestWebhooks:
-    async def test_tell_what_happened_until_they_are_heard(self, tmp_path: Path) -> None:
-        """A listener that fails at first is told again, everything in the end."""
-        listener = Listener(refusals=2)
-        async with (
-            listener.listening(),
-            running_sandbox(settings_of(tmp_path, webhook_url=listener.url)) as url,
-        ):
-            await pay(url, "pm_card_visa")
-            await listener.until(lambda: len(listener.believed) == 2)
-
-        assert sorted(listener.types()) == ["amount_capturable_updated", "succeeded"]
-
-    async def test_come_twice_out_of_order_and_forged_where_the_card_says_so(
-        self, tmp_path: Path
-    ) -> None:
-        """What Stripe warns of happens here on purpose."""
-        listener = Listener()
-        async with (
-            listener.listening(),
-            running_sandbox(settings_of(tmp_path, webhook_url=listener.url)) as url,
-        ):
-            await pay(url, "pm_card_webhookTwice")
-            await listener.until(lambda: len(listener.believed) == 4)
-            await pay(url, "pm_card_webhookBadlySigned")
-            await listener.until(lambda: (len(listener.believed), listener.forged) == (6, 2))
-            await pay(url, "pm_card_webhookReordered")
-            await listener.until(lambda: len(listener.believed) == 8)
-
-        assert listener.types()[-2:] == ["succeeded", "amount_capturable_updated"]
-
-    async def test_go_on_after_a_restart(self, tmp_path: Path) -> None:
-        """What could not be told before the end is told after the next start."""
-        listener = Listener()
-        async with listener.listening():
-            pass
-        settings = settings_of(tmp_path, webhook_url=listener.url)
-        async with running_sandbox(settings) as url:
-            await pay(url, "pm_card_visa")
-
-        async with listener.listening(), running_sandbox(settings):
-            await listener.until(lambda: len(listener.believed) == 2)
-
-    async def test_are_repeated_by_order(self, tmp_path: Path) -> None:
-        """An operator can have any event told again."""
-        listener = Listener()
-        async with (
-            listener.listening(),
-            running_sandbox(settings_of(tmp_path, webhook_url=listener.url)) as url,
-            aiohttp.ClientSession(headers=AS_USER) as session,
-        ):
-            await pay(url, "pm_card_webhookMissing")
-            async with session.get(f"{url}/v1/events?type=payment_intent.succeeded") as listed:
-                event = (await listed.json())["data"][0]["id"]
-            assert listener.believed == []
-
-            async with session.post(f"{url}/_sandbox/deliver/{event}") as planned:
-                assert planned.status == 200
-            await listener.until(lambda: listener.types() == ["succeeded"])
-            async with session.post(f"{url}/_sandbox/deliver/evt_none") as unknown:
-                assert unknown.status == 404
-
-
-class TestKill:
-    async def test_loses_nothing_that_was_answered(self, tmp_path: Path) -> None:
-        """Killed in the middle of many payments: every answer is still true, and every key remembers."""
-        answered: dict[str, str] = {}
-        async with sandbox_process(tmp_path) as (process, url), client_of(url) as client:
-
-            async def shop(name: str) -> None:
-                for number in range(1_000):
-                    key = f"{name}/{number}"
-                    answered[key] = (await authorize(client, "pm_card_visa", key=key)).id
-
-            shoppers = [asyncio.create_task(shop(str(number))) for number in range(8)]
-            await until(lambda: len(answered) >= 200)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
-            ended = await asyncio.gather(*shoppers, return_exceptions=True)
-
-        assert all(isinstance(outcome, stripe.APIConnectionError) for outcome in ended)
-        async with sandbox_process(tmp_path) as (_, url), client_of(url) as client:
-            again = {key: (await authorize(client, "pm_card_visa", key=key)).id for key in answered}
-            assert again == answered
-
-    async def test_leaves_no_card_number_or_key_on_the_disk(self, tmp_path: Path) -> None:
-        """Files and log hold tokens only."""
-        async with sandbox_process(tmp_path) as (_, url), client_of(url) as client:
-            method = await client.v1.payment_methods.create_async(
-                {
-                    "type": "card",
-                    "card": {
-                        "number": "4000000000009995",
-                        "exp_month": 12,
-                        "exp_year": 2030,
-                        "cvc": "987",
-                    },
-                }
-            )
-            with pytest.raises(stripe.CardError):
-                await authorize(client, method.id, key="k")
-
-        contents = read_files(tmp_path)
-        assert len(contents) >= 2
-        for content in contents:
-            assert b"400000000000" not in content
-            assert KEYS.secret.encode() not in content
-
-
-def read_files(folder: Path) -> list[bytes]:
-    """Return what every file of the folder holds."""
-    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
-
-
-@asynccontextmanager
-async def sandbox_process(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """Run the sandbox as the process that it is; its log is in the folder."""
-    with (folder / "log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.simulator.sandbox"),
-            *("--listen=127.0.0.1:0", f"--dir={folder / 'state'}"),
-            env=os.environ | {"SANDBOX_KEY": KEYS.secret},
-            stderr=log,
-        )
-    try:
-        yield process, await _address(folder / "log", process.pid)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
-async def _address(log: Path, pid: int) -> str:
-    """Wait for the line in which a new process says where it listens."""
-    await until(lambda: bool(_addresses(log, pid)))
-    return _addresses(log, pid)[0]
-
-
-def _addresses(log: Path, pid: int) -> list[str]:
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return [line["address"] for line in lines if line.get("pid") == pid]

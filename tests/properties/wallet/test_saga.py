@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
-from enum import Enum
 from uuid import UUID
 
 from hypothesis import settings
@@ -21,7 +20,7 @@ from services.wallet.domain.command import (
     StartTopUp,
 )
 from services.wallet.domain.event import CheckoutRefunded, CheckoutSettled, LegSent, TopUpSettled
-from services.wallet.domain.leg import Leg, LegOperation, LegPhase
+from services.wallet.domain.leg import Leg, LegOperation
 from services.wallet.domain.opening import PaymentOutcome, RequestIdReused
 from services.wallet.domain.payment import Payment
 from services.wallet.domain.step import Step, steps
@@ -38,6 +37,7 @@ from tests.properties.wallet.counterparts import (
     Provider,
     Said,
 )
+from tests.properties.wallet.faults import Fault, answer_of, faults, recording, stored_legs, try_of
 from tests.properties.wallet.world import (
     CARD,
     SHOPPER,
@@ -51,25 +51,10 @@ from tests.properties.wallet.world import (
 )
 
 ROUNDS_MAX = 60
+
 """Rounds of undisturbed calls within which everything must come to its end: far more than a ladder has rungs."""
 
-
 REFUND_TRIED = (CheckoutState.SETTLED, CheckoutState.REFUNDING, CheckoutState.REFUNDED)
-
-
-class Fault(Enum):
-    """What becomes of one call."""
-
-    NONE = "the call works"
-    NOT_SENT = "nothing is sent, and that is known"
-    LOST = "the request is lost"
-    ANSWER_LOST = "the answer is lost after the effect"
-    DELAYED = "the request arrives after everybody gave it up"
-    LATE = "the answer comes late"
-    TWICE = "the request comes twice, and the answer again later"
-
-
-faults = st.sampled_from([Fault.NONE, *Fault])
 
 
 class Phones(RuleBasedStateMachine):
@@ -244,7 +229,7 @@ class Phones(RuleBasedStateMachine):
 
     def _drive_once(self, payment_id: UUID) -> None:
         calls = steps(self.world.payment(payment_id), now=self.world.now)
-        self._record(payment_id, [_answer(step.leg, self._ask(step)) for step in calls])
+        self._record(payment_id, [answer_of(step.leg, self._ask(step)) for step in calls])
 
     def _call(self, step: Step, fault: Fault) -> list[Answer]:
         leg = step.leg
@@ -253,43 +238,43 @@ class Phones(RuleBasedStateMachine):
         match fault:
             case Fault.NOT_SENT:
                 # Only a first call knows that nothing was sent before.
-                return [_answer(leg, UNKNOWN if self._was_sent(step) else NOT_SENT)]
+                return [answer_of(leg, UNKNOWN if self._was_sent(step) else NOT_SENT)]
             case Fault.LOST:
-                self.sent.add(_try_of(leg))
-                return [_answer(leg, UNKNOWN)]
+                self.sent.add(try_of(leg))
+                return [answer_of(leg, UNKNOWN)]
             case Fault.DELAYED:
-                self.sent.add(_try_of(leg))
+                self.sent.add(try_of(leg))
                 self.delayed.append(leg)
-                return [_answer(leg, UNKNOWN)]
+                return [answer_of(leg, UNKNOWN)]
             case Fault.ANSWER_LOST:
                 self._ask(step)
-                return [_answer(leg, UNKNOWN)]
+                return [answer_of(leg, UNKNOWN)]
             case Fault.LATE:
-                late = _answer(leg, self._ask(step))
-                self.late.append(_recording(step.payment_id, [late]))
+                late = answer_of(leg, self._ask(step))
+                self.late.append(recording(step.payment_id, [late]))
                 return []
             case Fault.TWICE:
-                answer, again = _answer(leg, self._ask(step)), _answer(leg, self._ask(step))
-                self.late.append(_recording(step.payment_id, [again]))
+                answer, again = answer_of(leg, self._ask(step)), answer_of(leg, self._ask(step))
+                self.late.append(recording(step.payment_id, [again]))
                 return [answer]
             case Fault.NONE:
-                return [_answer(leg, self._ask(step))]
+                return [answer_of(leg, self._ask(step))]
 
     def _was_sent(self, step: Step) -> bool:
         """Tell whether a call was made before under this key, by this process or by one that died."""
-        return step.probe or _try_of(step.leg) in self.sent
+        return step.probe or try_of(step.leg) in self.sent
 
     def _ask(self, step: Step) -> Said:
         probe_number = 0
         if self._was_sent(step):
             self.probes[step.leg.leg_id, step.leg.operation] += 1
             probe_number = self.probes[step.leg.leg_id, step.leg.operation]
-        self.sent.add(_try_of(step.leg))
+        self.sent.add(try_of(step.leg))
         return self.clients.call(step, probe_number)
 
     def _record(self, payment_id: UUID, answers: list[Answer]) -> None:
         if answers:
-            self.world.settle(_recording(payment_id, answers))
+            self.world.settle(recording(payment_id, answers))
 
     @precondition(lambda self: self.late or self.delayed)
     @rule(data=st.data(), answer=st.booleans())
@@ -383,11 +368,11 @@ class Phones(RuleBasedStateMachine):
             card = [leg.amount_minor for leg in payment.legs if leg.kind is TenderKind.CARD]
             assert (settled, refunded) == (1, 0)
             assert charged == sum(card)
-            assert held == _stored_legs(payment)
+            assert held == stored_legs(payment)
         elif payment.state is CheckoutState.REFUNDED:
             assert (settled, refunded) == (1, 1)
             assert charged == 0
-            assert held == _stored_legs(payment)
+            assert held == stored_legs(payment)
         else:
             assert (settled, refunded) == (0, 0)
             assert charged == 0
@@ -406,26 +391,6 @@ class Phones(RuleBasedStateMachine):
         }
 
 
-def _try_of(leg: Leg) -> tuple[UUID, LegOperation, int]:
-    return leg.leg_id, leg.operation, leg.try_number
-
-
-def _stored_legs(payment: Payment) -> dict[UUID, int]:
-    return {leg.leg_id: leg.amount_minor for leg in payment.legs if leg.kind is not TenderKind.CARD}
-
-
-def _answer(leg: Leg, said: Said) -> Answer:
-    assert leg.phase in (LegPhase.SENDING, LegPhase.OUTCOME_UNKNOWN)
-    return Answer(
-        leg.leg_id, leg.operation, leg.try_number, said.phase, said.decline, said.reference
-    )
-
-
-def _recording(payment_id: UUID, answers: list[Answer]) -> RecordAnswers:
-    return RecordAnswers(
-        event_id=new_id(), trace_parent="", payment_id=payment_id, answers=tuple(answers)
-    )
-
-
 TestPhones = Phones.TestCase
+
 TestPhones.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -1,14 +1,8 @@
-"""What the Stripe adapter asks, and what it makes of every kind of answer."""
-
-import logging
-from dataclasses import replace
-from typing import Any
+"""What the Stripe adapter asks to authorize a payment, and what it makes of every kind of answer."""
 
 import pytest
-import stripe
 
-from services.wallet.clients.provider import ProviderUnavailable
-from services.wallet.clients.stripe import API_VERSION, open_stripe
+from services.wallet.clients.stripe import API_VERSION
 from services.wallet.clients.stripe_http import NoAnswer, NotConnected
 from services.wallet.domain.leg import Decline, LegPhase
 from tests.unit.wallet.clients.scripted import (
@@ -20,53 +14,23 @@ from tests.unit.wallet.clients.scripted import (
     REFUSED,
     STAYS_BROKEN,
     Answer,
-    Reply,
-    Request,
     adapter,
     failed,
     intent,
     listed,
     ok,
 )
-
-CREATE = ("post", "/v1/payment_intents")
-LIST = ("get", "/v1/payment_intents")
-READ = ("get", "/v1/payment_intents/pi_1")
-CAPTURE = ("post", "/v1/payment_intents/pi_1/capture")
-CANCEL = ("post", "/v1/payment_intents/pi_1/cancel")
-REFUND = ("post", "/v1/refunds")
-REFUNDS = ("get", "/v1/refunds")
-
-KNOWN = replace(CALL, provider_reference="pi_1")
-KEY = f"{CALL.leg_id}:authorize:1"
-BURNT = intent("requires_payment_method", metadata={"leg": str(CALL.leg_id), "burnt": "true"})
-
-UNCLEAR: list[Answer] = [
-    BROKEN,
-    KEY_IN_USE,
-    KEY_SPENT,
-    NoAnswer("timeout"),
-    Reply(502, "<html>Bad gateway</html>"),
-    Reply(404, "404: Not Found"),
-    Reply(302, ""),
-    Reply(200, ""),
-    Reply(200, "{"),
-    Reply(200, "[]"),
-    Reply(200, "null"),
-    Reply(200, '"requires_capture"'),
-    Reply(400, '{"error": ["odd"]}'),
-    Reply(400, '{"error": "invalid_client"}'),
-    ok({"object": "payment_intent"}),
-    ok({"object": "payment_intent", "id": "pi_1"}),
-    ok({"object": "payment_intent", "id": 1, "status": "succeeded"}),
-    ok(intent("processing")),
-    ok(intent("brand_new_status")),
-]
-"""Answers that leave open whether what was asked happens."""
-
-
-def _keys(requests: list[Request]) -> list[str]:
-    return [request.headers["Idempotency-Key"] for request in requests]
+from tests.unit.wallet.clients.stripe_answers import (
+    BURNT,
+    CANCEL,
+    CREATE,
+    KEY,
+    KNOWN,
+    LIST,
+    READ,
+    UNCLEAR,
+    keys,
+)
 
 
 class TestAuthorize:
@@ -145,7 +109,7 @@ class TestAuthorize:
         answer = await provider.authorize(CALL)
 
         assert answer.decline == Decline("authentication_required")
-        assert _keys(transport.posts) == [KEY, f"{CALL.leg_id}:abandon:1"]
+        assert keys(transport.posts) == [KEY, f"{CALL.leg_id}:abandon:1"]
 
     async def test_a_payment_that_may_still_be_authenticated_is_unknown(self) -> None:
         """As long as the cancellation is not certain, the shopper could still confirm it."""
@@ -251,7 +215,7 @@ class TestLadder:
         answer = await provider.burn_authorization(CALL)
 
         assert answer.phase is phase
-        assert _keys(transport.posts) == [KEY, KEY]
+        assert keys(transport.posts) == [KEY, KEY]
         assert transport.posts[1].params["confirm"] == "true"
 
     @pytest.mark.parametrize("reply", [KEY_IN_USE, BROKEN, REFUSED, NotConnected("x")])
@@ -269,190 +233,3 @@ class TestLadder:
 
         assert (answer.phase, answer.provider_reference) == (LegPhase.OUTCOME_UNKNOWN, "pi_1")
         assert [request.path for request in transport.requests] == [READ[1]]
-
-
-class TestChanges:
-    @pytest.mark.parametrize(
-        ("reply", "seen", "phase"),
-        [
-            (ok(intent("succeeded")), None, LegPhase.DONE),
-            (REFUSED, "succeeded", LegPhase.DONE),
-            (REFUSED, "canceled", LegPhase.DECLINED),
-            (REFUSED, "requires_capture", LegPhase.OUTCOME_UNKNOWN),
-            (DECLINED, "requires_capture", LegPhase.OUTCOME_UNKNOWN),
-            (BROKEN, None, LegPhase.OUTCOME_UNKNOWN),
-            (NotConnected("x"), None, LegPhase.OUTCOME_UNKNOWN),
-            (ok(intent("processing")), None, LegPhase.OUTCOME_UNKNOWN),
-        ],
-    )
-    async def test_the_payment_itself_tells_why_a_capture_was_refused(
-        self, reply: Answer, seen: str | None, phase: LegPhase
-    ) -> None:
-        """A refused capture is a no only where the payment shows that nothing is reserved."""
-        script: dict[tuple[str, str], list[Answer]] = {CAPTURE: [reply]}
-        if seen is not None:
-            script[READ] = [ok(intent(seen))]
-        provider, transport = adapter(script)
-
-        assert (await provider.capture(KNOWN)).phase is phase
-        assert transport.posts[0].params == {"amount_to_capture": "1234"}
-
-    async def test_finding_out_sends_again_under_the_same_key(self) -> None:
-        """What is still reserved is captured again; the key makes that safe."""
-        provider, transport = adapter(
-            {READ: [ok(intent("requires_capture"))], CAPTURE: [ok(intent("succeeded"))]}
-        )
-
-        answer = await provider.find_out_capture(KNOWN)
-
-        assert answer.phase is LegPhase.DONE
-        assert _keys(transport.posts) == [f"{CALL.leg_id}:capture:1"]
-
-    @pytest.mark.parametrize(
-        ("reply", "seen", "phase"),
-        [
-            (STAYS_BROKEN, "requires_capture", LegPhase.NOT_SENT),
-            (STAYS_BROKEN, "succeeded", LegPhase.DONE),
-            (BROKEN, "requires_capture", LegPhase.OUTCOME_UNKNOWN),
-            (KEY_IN_USE, "requires_capture", LegPhase.OUTCOME_UNKNOWN),
-            (REFUSED, "requires_capture", LegPhase.OUTCOME_UNKNOWN),
-            (REFUSED, "canceled", LegPhase.DECLINED),
-        ],
-    )
-    async def test_a_dead_key_is_told_from_trouble(
-        self, reply: Answer, seen: str, phase: LegPhase
-    ) -> None:
-        """Only a kept failure without effect asks for a try under a new key."""
-        provider, _ = adapter(
-            {READ: [ok(intent("requires_capture")), ok(intent(seen))], CAPTURE: [reply]}
-        )
-
-        assert (await provider.find_out_capture(KNOWN)).phase is phase
-
-    @pytest.mark.parametrize(
-        ("status", "phase"),
-        [
-            ("canceled", LegPhase.DONE),
-            ("succeeded", LegPhase.DECLINED),
-            ("processing", LegPhase.OUTCOME_UNKNOWN),
-        ],
-    )
-    async def test_a_cancellation_is_read_off_the_payment(
-        self, status: str, phase: LegPhase
-    ) -> None:
-        """Canceled is done, captured is a no, anything under way is unknown."""
-        provider, transport = adapter({READ: [ok(intent(status))]})
-
-        assert (await provider.find_out_cancellation(KNOWN)).phase is phase
-        assert transport.posts == []
-
-    @pytest.mark.parametrize(
-        ("refund", "phase"),
-        [
-            ({"status": "succeeded"}, LegPhase.DONE),
-            ({"status": "pending"}, LegPhase.OUTCOME_UNKNOWN),
-            ({"status": "requires_action"}, LegPhase.OUTCOME_UNKNOWN),
-            ({"status": "failed", "failure_reason": "lost_or_stolen_card"}, LegPhase.DECLINED),
-            ({"status": "canceled"}, LegPhase.DECLINED),
-        ],
-    )
-    async def test_a_refund_is_done_when_it_has_succeeded(
-        self, refund: dict[str, Any], phase: LegPhase
-    ) -> None:
-        """A refund that the provider still works on is not done yet, and one that failed is a no."""
-        document = {"object": "refund", "id": "re_1", "metadata": {"leg": str(CALL.leg_id)}}
-        sent, _ = adapter({REFUND: [ok(document | refund)]})
-        found, transport = adapter({REFUNDS: [listed(document | refund)]})
-
-        answers = [await sent.refund(KNOWN), await found.find_out_refund(KNOWN)]
-
-        assert [(answer.phase, answer.provider_reference) for answer in answers] == [
-            (phase, "re_1")
-        ] * 2
-        assert transport.posts == []
-
-    async def test_the_refund_of_another_leg_is_not_ours(self) -> None:
-        """Only a refund that names the leg answers for it; otherwise ours is sent."""
-        other = {"object": "refund", "id": "re_0", "status": "succeeded", "metadata": {"leg": "x"}}
-        ours = {"object": "refund", "id": "re_1", "status": "succeeded"}
-        provider, transport = adapter({REFUNDS: [listed(other)], REFUND: [ok(ours)]})
-
-        answer = await provider.find_out_refund(KNOWN)
-
-        assert answer.provider_reference == "re_1"
-        assert _keys(transport.posts) == [f"{CALL.leg_id}:refund:1"]
-
-
-class TestAccount:
-    async def test_a_shopper_is_a_pseudonym(self) -> None:
-        """The provider learns our id of the shopper and nothing else."""
-        provider, transport = adapter(
-            {("post", "/v1/customers"): [ok({"object": "customer", "id": "cus_1"})]}
-        )
-
-        assert await provider.register_shopper(CALL.payment_id) == "cus_1"
-        [request] = transport.requests
-        assert request.params == {"metadata[customer]": str(CALL.payment_id)}
-        assert request.headers["Idempotency-Key"] == f"{CALL.payment_id}:customer"
-
-    @pytest.mark.parametrize("reply", [BROKEN, NoAnswer("timeout"), Reply(200, "[]"), REFUSED])
-    async def test_trouble_with_an_enrolment_is_told_as_such(self, reply: Answer) -> None:
-        """An enrolment that cannot begin is UNAVAILABLE; nothing was charged."""
-        provider, _ = adapter({("post", "/v1/setup_intents"): [reply]})
-
-        with pytest.raises(ProviderUnavailable):
-            await provider.start_enrolment("cus_1", request_id=CALL.leg_id)
-
-    @pytest.mark.parametrize(
-        "card",
-        [None, {}, {"brand": "visa", "last4": "4242", "exp_month": "12", "exp_year": 2040}],
-    )
-    async def test_an_enrolment_whose_card_cannot_be_read_is_trouble(self, card: object) -> None:
-        """A method that shows no card is not taken over half."""
-        document = {
-            "object": "setup_intent",
-            "id": "seti_1",
-            "status": "succeeded",
-            "customer": "cus_1",
-            "payment_method": {"object": "payment_method", "id": "pm_1", "card": card},
-        }
-        provider, _ = adapter({("get", "/v1/setup_intents/seti_1"): [ok(document)]})
-
-        with pytest.raises(ProviderUnavailable):
-            await provider.read_enrolment("seti_1")
-
-
-class TestSilence:
-    async def test_nothing_of_a_request_is_logged(
-        self,
-        caplog: pytest.LogCaptureFixture,
-        capsys: pytest.CaptureFixture[str],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """Neither the SDK's log nor ours shows bodies, keys or secrets, even where its log is asked for."""
-        secret = "seti_1_secret_abc"
-        document = {"object": "setup_intent", "id": "seti_1", "client_secret": secret}
-        provider, transport = adapter({("post", "/v1/setup_intents"): [ok(document)]})
-        monkeypatch.setattr("stripe._util.STRIPE_LOG", "debug")
-        monkeypatch.setattr("stripe.log", "debug")
-        monkeypatch.setattr("stripe.enable_telemetry", True)
-
-        with caplog.at_level(logging.DEBUG):
-            async with open_stripe(
-                api_key="sk_test_1", url="", timeout_seconds=1.0, connections_max=1
-            ):
-                enrolments = [
-                    await provider.start_enrolment("cus_1", request_id=CALL.leg_id)
-                    for _ in range(2)
-                ]
-
-        captured = capsys.readouterr()
-        assert enrolments[0].client_secret == secret
-        for text in (repr(enrolments), caplog.text, captured.out, captured.err):
-            assert secret not in text
-            assert "cus_1" not in text
-        assert "X-Stripe-Client-Telemetry" not in transport.requests[1].headers
-
-    def test_the_version_of_the_api_is_that_of_the_sdk(self) -> None:
-        """A newer SDK is taken on deliberately: its types speak of its own version."""
-        assert stripe.api_version == API_VERSION
