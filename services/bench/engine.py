@@ -24,10 +24,10 @@ from services.ledger.codec.render import render_outcome
 from services.ledger.domain.batch import Result, Unit
 from services.ledger.domain.transaction import Outcome
 from services.ledger.store.accounts import AccountDirectory
-from services.ledger.usecases.commit_batch import CommitBatch
+from services.ledger.usecases.commit_batch import AHEAD_MIN, IN_FLIGHT_MAX, CommitBatch
 
-_CALLERS: Final = 3
-"""So that the next batch waits whenever one is committed."""
+_CALLERS: Final = 4
+"""So that a batch waits while one is written and one is folded."""
 
 _ACCOUNTS_MAX: Final = 50_000
 _BATCHES_FIRST: Final = 50
@@ -80,6 +80,11 @@ async def open_engine(stack: BenchStack) -> AsyncIterator[tuple[GroupCommit[Unit
 
         commit = CommitBatch(db, directory, chart, system_clock, shard_id=0, on_commit=ignore)
         engine = GroupCommit[Unit, Result](
-            commit, batch_max=BATCH, queue_max=10 * BATCH, name="bench"
+            commit,
+            batch_max=BATCH,
+            queue_max=10 * BATCH,
+            name="bench",
+            in_flight_max=IN_FLIGHT_MAX,
+            ahead_min=AHEAD_MIN,
         )
         yield engine, Loop("commits", engine.run, engine.stop)

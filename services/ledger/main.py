@@ -28,7 +28,7 @@ from services.ledger.events import topics
 from services.ledger.events.book_events import BookEvents
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.store.outbox import JournalFacts
-from services.ledger.usecases.commit_batch import CommitBatch
+from services.ledger.usecases.commit_batch import AHEAD_MIN, IN_FLIGHT_MAX, CommitBatch
 from services.ledger.usecases.expire_holds import SweepHolds
 from services.ledger.usecases.read_accounts import ReadAccounts
 from services.ledger.usecases.read_journal import ReadJournal
@@ -52,9 +52,7 @@ async def serve(settings: Settings) -> int:
         relay = _relay(settings, db, producer, facts)
         on_commit = partial(_on_commit, facts, relay)
         commit = CommitBatch(db, directory, chart, clock, shard_id=shard_id, on_commit=on_commit)
-        engine = GroupCommit[Unit, Result](
-            commit, batch_max=settings.batch_max, queue_max=settings.queue_max, name=_SERVICE
-        )
+        engine = _engine(settings, commit)
         sweep = SweepHolds(
             db, engine, clock, shard_id=shard_id, idle_seconds=settings.sweep_idle_seconds
         )
@@ -74,6 +72,17 @@ async def serve(settings: Settings) -> int:
             Loop("relay", relay.run),
         ]
         return await lifecycle.serve(server, loops=loops, settings=settings.grpc)
+
+
+def _engine(settings: Settings, commit: CommitBatch) -> GroupCommit[Unit, Result]:
+    return GroupCommit(
+        commit,
+        batch_max=settings.batch_max,
+        queue_max=settings.queue_max,
+        name=_SERVICE,
+        in_flight_max=IN_FLIGHT_MAX,
+        ahead_min=AHEAD_MIN,
+    )
 
 
 def _relay(settings: Settings, db: Database, producer: Producer, facts: JournalFacts) -> Relay:

@@ -4,6 +4,9 @@ While a batch commits, the next one gathers; there is no timer, so a lone caller
 commit and a crowd shares it. The queue is bounded and pushes back. What a batch does is
 the ``commit`` function it is built with: lock and load, fold, write, commit, and give one
 result for each command in their order. Refusals are results; they never disturb others.
+
+A ``commit`` that keeps its own order may be called again before it has returned
+(``in_flight_max``): the next batch is then prepared while the one before is written.
 """
 
 import asyncio
@@ -96,8 +99,10 @@ class _Part(Generic[C, R]):
 class GroupCommit(Generic[C, R]):
     """Gathers commands of concurrent callers into batches and commits them one by one.
 
-    ``batch_max`` bounds the commands of one batch, ``queue_max`` those that wait. Run
-    ``run()`` in the service's task group.
+    ``batch_max`` bounds the commands of one batch, ``queue_max`` those that wait. With
+    ``in_flight_max`` above one, ``commit`` is called for the next batch before the one
+    before has returned, in their order, once ``ahead_min`` commands wait: fewer are better
+    off in a larger batch a little later. Run ``run()`` in the service's task group.
     """
 
     def __init__(
@@ -107,13 +112,20 @@ class GroupCommit(Generic[C, R]):
         batch_max: int,
         queue_max: int,
         name: str = "default",
+        in_flight_max: int = 1,
+        ahead_min: int = 1,
     ) -> None:
         """Take the function that commits a batch; ``name`` labels the metrics."""
         assert 0 < batch_max <= queue_max, "a batch must fit the queue"
+        assert in_flight_max > 0, "a batch must be able to start"
         self._commit = commit
         self._batch_max = batch_max
         self._queue_max = queue_max
+        self._in_flight_max = in_flight_max
+        self._ahead_min = ahead_min
         self._name = name
+        self._flights: dict[asyncio.Task[None], list[_Part[C, R]]] = {}
+        self._crash: BaseException | None = None
         self._calls: deque[_Call[C, R]] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
@@ -162,7 +174,8 @@ class GroupCommit(Generic[C, R]):
         done: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
         self._calls.append(_Call(commands, atomic, done, perf_counter()))
         self._queued += len(commands)
-        self._wake.set()
+        if self._has_room():
+            self._wake.set()
         return done
 
     async def run(self) -> None:
@@ -172,24 +185,46 @@ class GroupCommit(Generic[C, R]):
         """
         assert not self._running, "one runner an engine"
         self._running = True
-        parts: list[_Part[C, R]] = []
         try:
-            while self._calls or not self._stopping:
-                if not self._calls:
+            while self._calls or self._flights or not self._stopping:
+                if self._crash is not None:
+                    raise self._crash
+                parts = self._gather() if self._calls and self._has_room() else []
+                if parts:
+                    self._take_off(parts)
+                elif not self._calls or self._flights:
                     self._wake.clear()
                     await self._wake.wait()
-                    continue
-                parts = self._gather()
-                if parts:
-                    await self._commit_parts(parts)
         finally:
             self._running = False
-            waiting = [part.call for part in parts] + list(self._calls)
+            waiting = [part.call for parts in self._flights.values() for part in parts]
+            waiting += self._calls
+            for flight in self._flights:
+                flight.cancel()
             self._calls.clear()
             self._queued = 0
             for call in waiting:
                 call.reject(BatchFailed("The engine was stopped."))
             self._drained.set()
+
+    def _has_room(self) -> bool:
+        """Tell whether a batch may start: none is under way, or enough waits to prepare one meanwhile."""
+        return not self._flights or (
+            len(self._flights) < self._in_flight_max and self._queued >= self._ahead_min
+        )
+
+    def _take_off(self, parts: "list[_Part[C, R]]") -> None:
+        flight = asyncio.create_task(self._commit_parts(parts))
+        self._flights[flight] = parts
+        flight.add_done_callback(self._land)
+
+    def _land(self, flight: "asyncio.Task[None]") -> None:
+        self._flights.pop(flight, None)
+        if (
+            not flight.cancelled()
+        ):  # What a batch can fail of is told to its callers; this is a bug.
+            self._crash = self._crash or flight.exception()
+        self._wake.set()
 
     async def stop(self) -> None:
         """Refuse new commands, and wait until all that were queued are answered."""
@@ -199,7 +234,11 @@ class GroupCommit(Generic[C, R]):
             await self._drained.wait()
 
     def _gather(self) -> list[_Part[C, R]]:
-        """Take the oldest calls up to a full batch, cutting the last one if it may be."""
+        """Take the oldest calls up to a full batch, cutting the last one if it may be.
+
+        The rest of a call that was cut waits until its first part has landed: had that failed, the rest must
+        not be applied without it. So where batches overlap, only a call that is alone in its batch is cut.
+        """
         parts: list[_Part[C, R]] = []
         room = self._batch_max
         now = perf_counter()
@@ -210,7 +249,9 @@ class GroupCommit(Generic[C, R]):
                 self._calls.popleft()
                 self._queued -= left
                 continue
-            if call.atomic and left > room:
+            if left > room and (call.atomic or (parts and self._in_flight_max > 1)):
+                break
+            if len(call.results) < call.taken:
                 break
             size = min(left, room)
             parts.append(_Part(call, self._slice(call, size)))

@@ -160,7 +160,7 @@ async def append_facts(
 
 def sealed(head: Head, facts: Sequence[Fact], *, recorded_time: datetime) -> Head:
     """Give the head as it is after a block of these facts, for who writes them in a statement of its own."""
-    return _sealed(
+    return seal_block(
         head,
         seq_to=head.seq + len(facts),
         facts=_canonical(head, facts),
@@ -184,20 +184,31 @@ async def append_block(
     Raises:
         HeadLost: the head is not where the caller saw it.
     """
-    moved_to = _sealed(head, seq_to=seq_to, facts=facts, recorded_time=recorded_time)
+    moved_to = seal_block(head, seq_to=seq_to, facts=facts, recorded_time=recorded_time)
+    await move_head(conn, head, moved_to, recorded_time=recorded_time)
+    return moved_to
+
+
+async def move_head(
+    conn: Connection, head: Head, moved_to: Head, *, recorded_time: datetime
+) -> None:
+    """Write a sealed block and move the head to its end. One round trip, and the fence: it locks the head.
+
+    Raises:
+        HeadLost: the head is not where the caller saw it.
+    """
     moved = await conn.fetchval(
         QUERIES["append_block"],
         head.shard_id,
         head.epoch,
         head.seq,
-        seq_to,
+        moved_to.seq,
         recorded_time,
         head.head_hash,
         moved_to.head_hash,
     )
     if moved != 1:
         raise HeadLost("Another writer moved the shard's head.", shard_id=head.shard_id)
-    return moved_to
 
 
 def _canonical(head: Head, facts: Sequence[Fact]) -> list[bytes]:
@@ -213,7 +224,8 @@ def _canonical(head: Head, facts: Sequence[Fact]) -> list[bytes]:
     ]
 
 
-def _sealed(head: Head, *, seq_to: int, facts: Sequence[bytes], recorded_time: datetime) -> Head:
+def seal_block(head: Head, *, seq_to: int, facts: Sequence[bytes], recorded_time: datetime) -> Head:
+    """Give the head as it is after a block of facts, by their canonical bytes."""
     assert len(facts) == seq_to - head.seq, "one fact for each seq"
     new_hash = block_hash(
         head.head_hash,

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2
 from services.common.runtime.timestamps import TIMESTAMP_FAULT, decode_time, is_instant
+from services.common.runtime.uuids import parse_uuid
 from services.ledger.domain.expiry import OWN_ID_VERSION
 from services.ledger.domain.expiry import PURPOSE as EXPIRY_PURPOSE
 from services.ledger.domain.journal import hash_command
@@ -60,7 +61,7 @@ def parse_command(message: ledger_pb2.TransactionCommand, *, path: str) -> Trans
         NotBalanced: debits and credits differ, or an account occurs twice.
         InvalidCommand: the id is the ledger's own kind, or a time is out of range.
     """
-    transaction_id = UUID(message.transaction_id)
+    transaction_id = parse_uuid(message.transaction_id)
     if transaction_id.int >> _VERSION_SHIFT & 0xF == OWN_ID_VERSION:
         raise _invalid(f"{path}.transaction_id", "must be a UUIDv7; version 8 is the ledger's own")
     if message.purpose in RESERVED_PURPOSES:
@@ -152,11 +153,11 @@ def parse_batch(
 
 
 def _hold_target(action: Any) -> UUID:
-    return UUID(action.hold_id)
+    return parse_uuid(action.hold_id)
 
 
 def _original_target(action: Any) -> UUID:
-    return UUID(action.transaction_id)
+    return parse_uuid(action.transaction_id)
 
 
 _TARGETS: Final[Mapping[Kind, Callable[[Any], UUID]]] = {

@@ -1,6 +1,7 @@
 """Values -> responses."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -29,6 +30,10 @@ def render_time(time: datetime) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=micros * 1000)
 
 
+# A batch has one time of recording. Only ever copied into a message: what is cached must not change.
+_recorded_time: Final = lru_cache(maxsize=64)(render_time)
+
+
 def render_outcome(outcome: Outcome) -> ledger_pb2.Outcome:
     """Render what became of a command."""
     return ledger_pb2.Outcome(
@@ -36,7 +41,7 @@ def render_outcome(outcome: Outcome) -> ledger_pb2.Outcome:
         status=_REFUSED if outcome.status else _ACCEPTED,
         reason=error_reason_pb2.ErrorReason.ValueType(outcome.status),
         seq=outcome.seq,
-        recorded_time=render_time(outcome.recorded_time),
+        recorded_time=_recorded_time(outcome.recorded_time),
         replayed=outcome.replayed,
     )
 

@@ -4,7 +4,7 @@ The use case fills a book with the locked rows that the commands touch, folds th
 book has gathered. A book is mutable for speed; folding the same commands over equal books gives equal results.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -123,6 +123,14 @@ class Book:
         self.accounts[account.name] = AccountState(
             spec, account, posted=posted, pending_out=pending_out, pending_in=pending_in
         )
+
+    def adopt_accounts(self, states: Mapping[str, AccountState], names: Iterable[str]) -> None:
+        """Add those of ``names`` that an earlier batch has left in ``states``, and go on from there."""
+        accounts = self.accounts
+        for name in names:
+            state = states.get(name)
+            if state is not None:
+                accounts[name] = state
 
     def find_account(self, name: str) -> AccountState | None:
         """Give an account's state: open, or planned when the chart opens its name by itself."""

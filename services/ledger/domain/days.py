@@ -3,37 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from services.common.kernel.clock import business_date
+from services.ledger.domain.account import Account
 from services.ledger.domain.journal import Recorded
 from services.ledger.domain.transaction import Layer
 
 _SETTLED: Final = int(Layer.SETTLED)
 
 
-class AccountDayKey(NamedTuple):
-    """One account on one effective business day."""
+AccountDay = tuple[int, date]
+"""One account on one effective business day: ``account_id``, ``effective_day``."""
 
-    account_id: int
-    effective_day: date
-
-
-class GlDayKey(NamedTuple):
-    """One GL account, asset and basis on one effective day, as recorded on one day."""
-
-    gl_code: str
-    asset: str
-    basis: int
-    effective_day: date
-    recorded_day: date
-
-
-class GlAccount(NamedTuple):
-    """Where an account's sums go in the general ledger."""
-
-    gl_code: str
-    asset: str
+GlDay = tuple[str, str, int, date, date]
+"""``gl_code``, ``asset``, ``basis``, ``effective_day``, ``recorded_day``: a GL account, as recorded on one day."""
 
 
 @dataclass(slots=True)
@@ -43,8 +27,8 @@ class DaySums:
     A value of ``accounts`` is [debit, credit, first seq, last seq], of ``gl`` [debit, credit]; all positive.
     """
 
-    accounts: dict[AccountDayKey, list[int]] = field(default_factory=dict)
-    gl: dict[GlDayKey, list[int]] = field(default_factory=dict)
+    accounts: dict[AccountDay, list[int]] = field(default_factory=dict)
+    gl: dict[GlDay, list[int]] = field(default_factory=dict)
     _last: tuple[datetime, date] | None = None
 
     def _day_of(self, recorded_time: datetime) -> date:
@@ -53,8 +37,8 @@ class DaySums:
             self._last = recorded_time, business_date(recorded_time)
         return self._last[1]
 
-    def add(self, recorded: Recorded, gl_accounts: Mapping[int, GlAccount]) -> None:
-        """Add the settled postings of one transaction. ``gl_accounts`` is by account id."""
+    def add(self, recorded: Recorded, accounts: Mapping[int, Account]) -> None:
+        """Add the settled postings of one transaction. ``accounts`` is by id."""
         entry, postings = recorded
         if not postings:
             return
@@ -67,15 +51,16 @@ class DaySums:
             if layer != _SETTLED:
                 continue
             debit, credit = (-amount, 0) if amount < 0 else (0, amount)
-            sums = self.accounts.get(key := AccountDayKey(account_id, day))
+            key = (account_id, day)
+            sums = self.accounts.get(key)
             if sums is None:
                 self.accounts[key] = [debit, credit, seq, seq]
             else:
                 sums[0] += debit
                 sums[1] += credit
                 sums[3] = seq
-            gl_code, asset = gl_accounts[account_id]
-            gl_key = GlDayKey(gl_code, asset, basis, day, recorded_day)
+            account = accounts[account_id]
+            gl_key = (account.gl_code, account.asset, basis, day, recorded_day)
             gl_sums = self.gl.get(gl_key)
             if gl_sums is None:
                 gl_sums = self.gl[gl_key] = [0, 0]

@@ -14,6 +14,7 @@ anywhere. All integers are big-endian; a text is its UTF-8 length (u16) and its 
 import struct
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -93,8 +94,10 @@ def canonical_bytes(fact: JournalFact) -> bytes:
     if isinstance(fact, Account):
         return _opening_bytes(fact)
     entry, postings = fact
-    target_id = entry.target_id
-    expire_time = entry.expire_time
+    target_id, expire_time = entry.target_id, entry.expire_time
+    recorded_time = effective_time = _micros(entry.recorded_time)
+    if entry.effective_time is not entry.recorded_time:
+        effective_time = _micros(entry.effective_time)
     parts = [
         _HEAD.pack(
             _TRANSACTION_TAG,
@@ -103,20 +106,18 @@ def canonical_bytes(fact: JournalFact) -> bytes:
             entry.kind,
             entry.status,
             entry.basis,
-            epoch_micros(entry.effective_time),
-            epoch_micros(entry.recorded_time),
+            effective_time,
+            recorded_time,
             NO_TIME if expire_time is None else epoch_micros(expire_time),
             NO_ID if target_id is None else target_id.bytes,
             entry.request_hash,
         ),
-        text_bytes(entry.purpose),
+        _purpose_bytes(entry.purpose),
         text_bytes(entry.reference),
         _LENGTH.pack(len(postings)),
     ]
-    parts.extend(
-        _POSTING.pack(account_id, layer, amount, balance_after)
-        for account_id, _, layer, amount, balance_after, _ in postings
-    )
+    for account_id, _, layer, amount, balance_after, _ in postings:
+        parts.append(_POSTING.pack(account_id, layer, amount, balance_after))
     return b"".join(parts)
 
 
@@ -143,6 +144,11 @@ def text_bytes(text: str) -> bytes:
     """Render a text with its length in front, so that texts cannot run into one another."""
     encoded = text.encode()
     return _LENGTH.pack(len(encoded)) + encoded
+
+
+# A batch has one time of recording and few purposes.
+_micros: Final = lru_cache(maxsize=64)(epoch_micros)
+_purpose_bytes: Final = lru_cache(maxsize=256)(text_bytes)
 
 
 def hash_command(

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.common.runtime.database import Connection, load_queries
-from services.ledger.domain.account import Account
+from services.ledger.domain.account import Account, AccountSpec, AccountState
 from services.ledger.domain.transaction import Layer
 
 QUERIES: Final = load_queries(__package__, "accounts.sql")
@@ -19,6 +19,11 @@ class Balances(NamedTuple):
     posted: int
     pending_out: int
     pending_in: int
+
+    def state_of(self, account: Account) -> AccountState:
+        """Give an account with these balances, to be folded upon."""
+        spec = AccountSpec(account.name, account.asset, account.floor, account.gl_code)
+        return AccountState(spec, account, **self._asdict())
 
 
 class StatementRow(NamedTuple):
@@ -91,9 +96,9 @@ class AccountDirectory:
         return found
 
 
-async def lock_balances(conn: Connection, account_ids: Sequence[int]) -> Mapping[int, Balances]:
-    """Lock the balances of open accounts until the transaction ends, in the order of their ids."""
-    rows = await conn.fetch(QUERIES["lock_balances"], account_ids)
+async def read_balances(conn: Connection, account_ids: Sequence[int]) -> Mapping[int, Balances]:
+    """Read the balances of open accounts. They are true as long as the shard's head stands where it did."""
+    rows = await conn.fetch(QUERIES["read_balances"], account_ids)
     assert len(rows) == len(account_ids), "every open account has a balance"
     return {row[0]: Balances(row[1], row[2], row[3]) for row in rows}
 

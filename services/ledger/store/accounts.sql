@@ -9,14 +9,11 @@ SELECT account_id, shard_id, open_seq, name, asset, floor, gl_code, open_time
   FROM account
  WHERE account_id = ANY($1::bigint[]);
 
--- lock_balances --
--- A statement of its own, after the head lock: it sees what the batch before committed. The
--- order makes every writer take the locks in the same order.
+-- read_balances --
+-- Not locked: whoever writes a balance holds its shard's head, or has been fenced off there.
 SELECT account_id, posted, pending_out, pending_in
   FROM account_balance
- WHERE account_id = ANY($1::bigint[])
- ORDER BY account_id
-   FOR NO KEY UPDATE;
+ WHERE account_id = ANY($1::bigint[]);
 
 -- balance_now --
 -- One statement, so balance and head belong together.

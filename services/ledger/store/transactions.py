@@ -16,7 +16,7 @@ from services.ledger.domain.journal import Entry, Posting
 
 QUERIES: Final = load_queries(__package__, "transactions.sql")
 
-_TRANSACTION_KEY: Final = "transaction_pkey"
+TRANSACTION_KEY: Final = "transaction_pkey"
 _POSTING_COLUMNS: Final = Posting._fields
 _ACCOUNT_COLUMNS: Final = (
     "account_id",
@@ -131,7 +131,7 @@ async def insert_journal(conn: Connection, changes: Changes) -> None:
                 "transaction", records=changes.entries, columns=Entry._fields
             )
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != _TRANSACTION_KEY:
+            if error.constraint_name != TRANSACTION_KEY:
                 raise
             raise AlreadyDecided from error
     if changes.postings:
@@ -169,38 +169,40 @@ async def save_holds(conn: Connection, book: Book) -> None:
         )
 
 
-async def save_sums(conn: Connection, book: Book, changes: Changes) -> None:
-    """Write the balances, day sums and totals that a batch changed. Assumes the caller's locks."""
-    opened_ids = {account.account_id for account in changes.opened}
-    if opened_ids:
-        states = (s for s in book.accounts.values() if s.account is not None)
+async def save_sums(conn: Connection, shard_id: int, changes: Changes) -> None:
+    """Write the balances, day sums and totals that a batch changed. Assumes the caller's lock of the head."""
+    if changes.opened:
+        floors = [account.floor for account in changes.opened]
         await conn.copy_records_to_table(
             "account_balance",
             records=[
-                (s.account.account_id, s.posted, s.pending_out, s.pending_in, s.account.floor)
-                for s in states
-                if s.account is not None and s.account.account_id in opened_ids
+                (*row, floor) for row, floor in zip(changes.opened_balances, floors, strict=True)
             ],
             columns=_BALANCE_COLUMNS,
         )
-    changed = [
-        (s.account.account_id, s.posted, s.pending_out, s.pending_in)
-        for s in changes.changed
-        if s.account is not None and s.account.account_id not in opened_ids
-    ]
     accepted = len(changes.entries) - changes.refusals
-    totals = [len(opened_ids), accepted, changes.refusals, len(changes.postings)]
+    totals = [len(changes.opened), accepted, changes.refusals, len(changes.postings)]
+    days = changes.days
     updated = await conn.fetchval(
         QUERIES["save_sums"],
-        book.shard_id,
+        shard_id,
         totals,
-        *_columns(changed, 4),
-        *_columns([(*key, *sums) for key, sums in changes.days.accounts.items()], 6),
-        *_columns([(*key, *sums) for key, sums in changes.days.gl.items()], 7),
+        *_array_texts(changes.balances, 4),
+        *_array_texts([(*key, *sums) for key, sums in days.accounts.items()], 6),
+        *_columns([(*key, *sums) for key, sums in days.gl.items()], 7),
     )
-    assert updated == len(changed), "every locked balance is there"
+    assert updated == len(changes.balances), "every account has a balance"
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
     """Turn rows into columns, which is what arrays of a statement take."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * width
+
+
+def _array_texts(rows: Sequence[tuple[object, ...]], width: int) -> list[str]:
+    """Turn rows of numbers and days into arrays as text.
+
+    The driver asks every element of an array whether it is an array itself, which costs more than all the rest.
+    """
+    columns = zip(*rows, strict=True) if rows else [()] * width
+    return ["{" + ",".join(map(str, column)) + "}" for column in columns]

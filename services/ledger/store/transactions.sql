@@ -42,20 +42,22 @@ UPDATE hold AS h
 
 -- save_sums --
 -- All that a batch changes beside the journal, in one round trip: balances ($3 to $6), sums
--- by account and day ($7 to $12), by GL account and days ($13 to $19), and the totals.
+-- by account and day ($7 to $12), by GL account and days ($13 to $19), and the totals. The
+-- long arrays come as text.
 -- Gives the number of balances changed, which must be the number sent.
 WITH balances AS (
   UPDATE account_balance AS b
      SET posted = d.posted, pending_out = d.pending_out, pending_in = d.pending_in
-    FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+    FROM unnest($3::text::bigint[], $4::text::bigint[], $5::text::bigint[],
+                $6::text::bigint[])
       AS d (account_id, posted, pending_out, pending_in)
    WHERE b.account_id = d.account_id
   RETURNING b.account_id
 ), account_days AS (
   INSERT INTO account_day AS a (account_id, effective_day, debit, credit, first_seq, last_seq)
   SELECT d.account_id, d.effective_day, d.debit, d.credit, d.first_seq, d.last_seq
-    FROM unnest($7::bigint[], $8::date[], $9::bigint[], $10::bigint[], $11::bigint[],
-                $12::bigint[])
+    FROM unnest($7::text::bigint[], $8::text::date[], $9::text::bigint[],
+                $10::text::bigint[], $11::text::bigint[], $12::text::bigint[])
       AS d (account_id, effective_day, debit, credit, first_seq, last_seq)
   ON CONFLICT (account_id, effective_day) DO UPDATE
      SET debit = a.debit + excluded.debit,

@@ -1,37 +1,52 @@
-"""Commit a batch: lock the head, load what the commands touch, fold, write all of it set-based, commit."""
+"""Commit batches: fold one upon the other ahead of their writing, write each in a transaction of its own, in order.
 
+A batch is folded upon what the one before left, while that one is still being written: Python and PostgreSQL work at
+the same time. Nothing is answered before its own commit, which implies the earlier ones'. The first statement of a
+write moves the shard's head from where the fold saw it, or fails: then somebody else wrote, or a batch before was not
+written, and everything that was folded upon it is thrown away and decided again from the tables, under the head's lock.
+"""
+
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from services.common.kernel.clock import Clock
 from services.common.runtime.database import Connection, Database
-from services.common.runtime.journal import Head, append_block, lock_head
-from services.ledger.domain.account import Account
-from services.ledger.domain.batch import (
-    Changes,
-    Needs,
-    Result,
-    Unit,
-    changes_of,
-    decide_all,
-    needs_of,
-)
-from services.ledger.domain.book import Book, Hold, HoldState, Original
+from services.common.runtime.journal import HeadLost, lock_head, move_head, seal_block
+from services.ledger.domain.batch import ChangeLog, Needs, Result, Unit, decide_all, needs_of
+from services.ledger.domain.book import Book
 from services.ledger.domain.chart import Chart
-from services.ledger.domain.journal import Posting
-from services.ledger.domain.transaction import Layer
-from services.ledger.store import accounts, transactions
+from services.ledger.store import transactions
 from services.ledger.store.accounts import AccountDirectory
-from services.ledger.store.transactions import AlreadyDecided, Target
+from services.ledger.store.small_batch import is_small, write_small
+from services.ledger.store.transactions import AlreadyDecided
+from services.ledger.usecases.load_book import BookLoader
+from services.ledger.usecases.standing import Folded, Standing
+
+IN_FLIGHT_MAX: Final = 2
+"""Batches under way at a time: one is written while the next is folded."""
+
+AHEAD_MIN: Final = 250
+"""Commands that must wait for a batch to be folded ahead; fewer cost less in a larger batch a moment later."""
 
 _LOOK_UPS_AFTER_REPETITION: Final = 200
 """Batches that look their ids up before they decide, after one that had to be done again."""
+
+_LOCKS_AFTER_MEETING: Final = 50
+"""Batches that lock the head before they decide, after one that met another writer."""
+
+_UNITS_AT_A_TIME: Final = 50
+"""Units folded before the event loop may do something else: hand PostgreSQL the next statement of a write."""
+
+_STANDING_MAX: Final = 50_000
+"""Accounts remembered; beyond it the writer forgets them all and reads anew what it needs."""
 
 
 class CommitBatch:
     """Commits batches of one shard: the function behind the group commit.
 
+    It may be called again before it has returned: batches are decided and written in the order of the calls.
     ``on_commit`` is called with the size of each batch that recorded something (it wakes the relay).
     """
 
@@ -44,107 +59,172 @@ class CommitBatch:
         *,
         shard_id: int,
         on_commit: Callable[[int], None],
+        standing_max: int = _STANDING_MAX,
     ) -> None:
         self._db = db
         self._directory = directory
-        self._chart = chart
+        self._loader = BookLoader(directory, chart, shard_id=shard_id)
         self._clock = clock
         self._shard_id = shard_id
         self._on_commit = on_commit
+        self._standing_max = standing_max
+        self._standing: Standing | None = None
         self._look_ups_left = 0
+        self._locks_left = 0
+        self._folding = asyncio.Lock()
+        self._last = asyncio.Event()
+        self._last.set()
 
     async def __call__(self, units: Sequence[Unit]) -> list[Result]:
-        """Decide units in their order in one transaction, and give one result for each.
-
-        The time is read after the head is locked, so recorded times follow the journal's numbers.
-        """
+        """Decide units in their order in one transaction, and give one result for each."""
         needs = needs_of(units)
-        if self._look_ups_left or needs.must_look_up:
-            self._look_ups_left = max(0, self._look_ups_left - 1)
-            return await self._commit(units, needs, look_up=True)
+        landed = asyncio.Event()
         try:
-            return await self._commit(units, needs, look_up=False)
+            async with self._folding:
+                before, self._last = self._last, landed
+                standing = self._standing_for(needs)
+                # Nobody folds ahead of a batch that is decided from the tables.
+                if standing is None:
+                    await before.wait()
+                    return await self._commit_locked(units, needs, landed)
+                folded = await self._fold_ahead(standing, units, needs)
+            await before.wait()
+            if await self._write(folded):
+                return self._committed(folded, units)
+            return await self._commit_locked(units, needs, landed)
+        except BaseException:
+            self._forget()
+            raise
+        finally:
+            landed.set()
+
+    def _standing_for(self, needs: Needs) -> Standing | None:
+        """Give what a batch may be folded upon before the one before is written, or None.
+
+        What the tables alone can tell needs them to be up to date: the holds and originals that commands name, and
+        which ids are decided already where a repetition would leave no trace in the journal's keys.
+        """
+        standing = self._standing
+        if self._locks_left:
+            self._locks_left -= 1
+            return None
+        if needs.targets or needs.must_look_up or self._look_ups_left:
+            return None
+        if standing is not None and len(standing.accounts) > self._standing_max:
+            self._forget()
+            return None
+        return standing
+
+    def _forget(self) -> None:
+        """Throw away what is remembered, and with it all that is folded upon it and not yet written."""
+        if self._standing is not None:
+            self._standing.broken = True
+            self._standing = None
+
+    async def _fold_ahead(self, standing: Standing, units: Sequence[Unit], needs: Needs) -> Folded:
+        """Fold upon what is standing. Ids are taken for new: the journal's key tells if one is not."""
+        if standing.missing(needs.names):
+            async with self._db.connection() as conn:
+                await self._loader.remember(conn, standing, needs.names)
+        book = self._loader.open_book(standing, needs)
+        return await self._fold(standing, book, units, now=self._clock())
+
+    async def _fold(
+        self, standing: Standing, book: Book, units: Sequence[Unit], *, now: datetime
+    ) -> Folded:
+        log = ChangeLog(book)
+        results: list[Result] = []
+        for start in range(0, len(units), _UNITS_AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)
+            results += decide_all(book, units[start : start + _UNITS_AT_A_TIME], now=now)
+            log.take_new()
+        changes = log.finish()
+        before = after = standing.head
+        if book.seq > before.seq:
+            after = seal_block(before, seq_to=book.seq, facts=changes.fact_bytes, recorded_time=now)
+        standing.advance(book, changes, after)
+        return Folded(standing, before, after, now, book, changes, results)
+
+    async def _write(self, folded: Folded) -> bool:
+        """Write a batch that was folded ahead, when its turn has come; False when that fold does not count any more."""
+        if folded.standing.broken:
+            return False
+        try:
+            if not folded.empty:
+                await self._save(folded)
+        except HeadLost:
+            self._locks_left = _LOCKS_AFTER_MEETING
+        except AlreadyDecided:
+            self._look_ups_left = _LOOK_UPS_AFTER_REPETITION
+        else:
+            return True
+        self._forget()
+        return False
+
+    async def _save(self, folded: Folded) -> None:
+        """Write a batch whole or not at all: a small one is a single statement, which needs no transaction."""
+        if is_small(folded.book, folded.changes):
+            async with self._db.connection() as conn:
+                await _save(conn, folded)
+        else:
+            async with self._db.transaction() as conn:
+                await _save(conn, folded)
+
+    async def _commit_locked(
+        self, units: Sequence[Unit], needs: Needs, landed: asyncio.Event
+    ) -> list[Result]:
+        """Decide from the tables, under the head's lock; all batches before have been written or have failed."""
+        standing, self._standing = self._standing, None
+        look_up = bool(self._look_ups_left) or needs.must_look_up
+        self._look_ups_left = max(0, self._look_ups_left - 1)
+        try:
+            folded = await self._try_locked(standing, units, needs, look_up=look_up)
         except AlreadyDecided:
             # Repetitions come in crowds: a caller's whole queue again, a topic that is read once more.
             self._look_ups_left = _LOOK_UPS_AFTER_REPETITION
-            return await self._commit(units, needs, look_up=True)
+            folded = await self._try_locked(None, units, needs, look_up=True)
+        # A batch behind this one that was folded too early comes here first.
+        if self._last is landed:
+            self._standing = folded.standing
+        return self._committed(folded, units)
 
-    async def _commit(self, units: Sequence[Unit], needs: Needs, *, look_up: bool) -> list[Result]:
-        """Commit a batch. Without ``look_up`` its ids are taken for new, and the journal's key tells if one is not.
-
-        Raises:
-            AlreadyDecided: one was not new, and nothing was written.
-        """
+    async def _try_locked(
+        self, standing: Standing | None, units: Sequence[Unit], needs: Needs, *, look_up: bool
+    ) -> Folded:
         async with self._db.transaction() as conn:
             head = await lock_head(conn, self._shard_id)
+            if standing is None or standing.broken or standing.head != head:
+                standing = Standing(head)
             now = self._clock()
-            book = await self._load(conn, head, needs)
+            book = await self._loader.load(conn, standing, needs)
             if look_up and needs.ids:
                 book.frozen = await transactions.frozen_outcomes(conn, needs.ids)
-            results = decide_all(book, units, now=now)
-            changes = changes_of(book)
-            if book.seq > head.seq:
-                await _save(conn, head, book, changes, now=now)
-        self._directory.remember(changes.opened)
-        if book.seq > head.seq:
+            folded = await self._fold(standing, book, units, now=now)
+            if not folded.empty:
+                await _save(conn, folded)
+        return folded
+
+    def _committed(self, folded: Folded, units: Sequence[Unit]) -> list[Result]:
+        self._directory.remember(folded.changes.opened)
+        if not folded.empty:
             self._on_commit(len(units))
-        return results
-
-    async def _load(self, conn: Connection, head: Head, needs: Needs) -> Book:
-        """Fill a book. The order of the locks is the head, then balances by id."""
-        book = Book(shard_id=self._shard_id, seq=head.seq, chart=self._chart, targets=needs.targets)
-        targets: list[tuple[Target, list[Posting]]] = []
-        if needs.targets:
-            targets = await transactions.load_targets(conn, self._shard_id, needs.targets)
-        open_accounts = await self._directory.by_name(conn, needs.names)
-        by_id = {account.account_id: account for account in open_accounts.values()}
-        of_targets = {posting.account_id for _, postings in targets for posting in postings}
-        if of_targets:
-            by_id.update(await self._directory.by_id(conn, of_targets))
-        if by_id:
-            await _load_balances(conn, book, by_id)
-        for target, postings in targets:
-            _load_target(book, target, postings, by_id)
-        return book
+        return folded.results
 
 
-async def _load_balances(conn: Connection, book: Book, by_id: dict[int, Account]) -> None:
-    balances = await accounts.lock_balances(conn, sorted(by_id))
-    for account_id, account in by_id.items():
-        posted, pending_out, pending_in = balances[account_id]
-        book.load_account(account, posted=posted, pending_out=pending_out, pending_in=pending_in)
-
-
-def _load_target(
-    book: Book, target: Target, postings: Sequence[Posting], by_id: dict[int, Account]
-) -> None:
-    """Add a hold or an original, from what its own postings say."""
-
-    def legs(*, settled: bool) -> tuple[tuple[str, int], ...]:
-        return tuple(
-            (by_id[posting.account_id].name, posting.amount)
-            for posting in postings
-            if (posting.layer == Layer.SETTLED) is settled
+async def _save(conn: Connection, folded: Folded) -> None:
+    """Write a folded batch, the fence first: whoever was too early or too late writes nothing."""
+    if is_small(folded.book, folded.changes):
+        await write_small(
+            conn,
+            folded.before,
+            folded.after,
+            folded.book,
+            folded.changes,
+            recorded_time=folded.recorded_time,
         )
-
-    if target.state is not None:
-        assert target.expire_time is not None, "every hold has its time"
-        book.holds[target.transaction_id] = Hold(
-            target.transaction_id,
-            legs(settled=False),
-            target.expire_time,
-            HoldState(target.state),
-            target.resolve_seq,
-        )
-    book.originals[target.transaction_id] = Original(
-        target.kind, target.basis, legs(settled=True), target.reversal_seq
-    )
-
-
-async def _save(
-    conn: Connection, head: Head, book: Book, changes: Changes, *, now: datetime
-) -> None:
-    await transactions.insert_journal(conn, changes)
-    await transactions.save_holds(conn, book)
-    await transactions.save_sums(conn, book, changes)
-    await append_block(conn, head, seq_to=book.seq, facts=changes.fact_bytes, recorded_time=now)
+        return
+    await move_head(conn, folded.before, folded.after, recorded_time=folded.recorded_time)
+    await transactions.insert_journal(conn, folded.changes)
+    await transactions.save_holds(conn, folded.book)
+    await transactions.save_sums(conn, folded.before.shard_id, folded.changes)

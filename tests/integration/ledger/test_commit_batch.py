@@ -3,76 +3,28 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
 
 import asyncpg
 import pytest
 
 from services.common.kernel.clock import system_clock
-from services.common.kernel.ids import new_uuid7
 from services.common.runtime.group_commit import GroupCommit
 from services.common.testing.postgres import TestDatabase
 from services.ledger.domain.account import AccountNotFound
 from services.ledger.domain.batch import Result, Unit
 from services.ledger.domain.chart import Chart
 from services.ledger.domain.decide import AccountOpened
-from services.ledger.domain.journal import hash_command
 from services.ledger.domain.transaction import (
-    Basis,
     Kind,
-    Leg,
     LinkedGroup,
     OpenAccount,
-    Outcome,
     Refusal,
-    TransactionCommand,
 )
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.usecases.commit_batch import CommitBatch
 from services.ledger.usecases.expire_holds import expire_holds
+from tests.integration.ledger.commands import ALICE, BANK, SALES, command, outcomes
 from tests.integration.ledger.writer import START, Ledger
-
-BANK, SALES = "gl/512100", "gl/707100"
-ALICE = "wallet/alice/prepaid"
-
-
-def command(
-    *legs: tuple[str, int],
-    kind: Kind = Kind.POSTED,
-    target_id: UUID | None = None,
-    expire_time: datetime | None = None,
-    effective_time: datetime | None = None,
-) -> TransactionCommand:
-    """Make a command in euros with a new id."""
-    euros = tuple(Leg(name, amount, "EUR") for name, amount in legs)
-    request_hash = hash_command(
-        kind=kind,
-        legs=euros,
-        effective_time=effective_time,
-        basis=Basis.COMMON,
-        purpose="test",
-        reference="",
-        target_id=target_id,
-        expire_time=expire_time,
-    )
-    return TransactionCommand(
-        transaction_id=new_uuid7(),
-        kind=kind,
-        legs=euros,
-        effective_time=effective_time,
-        basis=Basis.COMMON,
-        purpose="test",
-        reference="",
-        target_id=target_id,
-        expire_time=expire_time,
-        request_hash=request_hash,
-    )
-
-
-def outcomes(results: list[Result]) -> list[Outcome]:
-    """Take results of transactions."""
-    assert all(isinstance(result, Outcome) for result in results)
-    return [result for result in results if isinstance(result, Outcome)]
 
 
 class TestBatches:
