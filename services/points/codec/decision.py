@@ -19,6 +19,8 @@ _STATUSES: Final = {
     RecordStatus.CONFLICT: pb.TICKET_STATUS_CONFLICT,
 }
 
+_NOTHING_COUNTS: Final = "No rule counts any line of the ticket, so it earns nothing."
+
 _NO_LOYALTY: Final = {
     pb.LOYALTY_STATE_ANONYMOUS: "The ticket names no card and no member, so it earns nothing.",
     pb.LOYALTY_STATE_UNKNOWN_CARD: "No member has the card, so the ticket earns nothing.",
@@ -96,10 +98,11 @@ def render_refusal(key: pb.TicketKey, refusal: DomainError) -> pb.TicketOutcome:
 
 
 def explain(decision: pb.TicketDecision) -> list[str]:
-    """Say why a ticket earned what it earned, one sentence for each rule."""
+    """Say why a ticket earned what it earned, one sentence for each rule that counted anything of it."""
     if decision.state != pb.LOYALTY_STATE_EARNED:
         return [_NO_LOYALTY[decision.state]]
-    return [_explain_award(award) for award in decision.awards]
+    counted = [award for award in decision.awards if award.base_minor]
+    return [_explain_award(award) for award in counted] or [_NOTHING_COUNTS]
 
 
 def _explain_conflict(recorded: RecordedOtherwise) -> str:
