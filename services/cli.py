@@ -223,7 +223,9 @@ def verify(
 ) -> None:
     """Prove from the data alone that books, journals and balances agree."""
     console = Console(stderr=as_json)
-    report = _verify(_info(_paths(folder)), wait, console, acknowledged=acknowledged)
+    report = _verify(
+        _info(_paths(folder)), wait, console, acknowledged=acknowledged, as_line=as_json
+    )
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     if not report.ok:
@@ -318,12 +320,17 @@ def _replay(
 
 
 def _verify(
-    info: "StackInfo", wait_seconds: float, console: Console, *, acknowledged: Path | None = None
+    info: "StackInfo",
+    wait_seconds: float,
+    console: Console,
+    *,
+    acknowledged: Path | None = None,
+    as_line: bool = False,
 ) -> "VerifyReport":
     from services.auditor import run_verify
     from services.auditor.acknowledgements import acknowledge as allow
     from services.auditor.acknowledgements import read_acknowledgements
-    from services.auditor.render import render_report, render_unused, shown_progress
+    from services.auditor.render import render_report, render_unused, shown_progress, title
 
     known = None if acknowledged is None else read_acknowledgements(acknowledged)
     with shown_progress(console) as listen:
@@ -338,7 +345,7 @@ def _verify(
         )
     if known is not None:
         report = allow(report, known)
-    console.print(render_report(report))
+    console.print(title(report) if as_line else render_report(report))
     for line in render_unused(report):
         console.print(line, markup=False)
     return report

@@ -15,6 +15,21 @@ from typing import Final
 from services.auditor.parallel import AuditError
 from services.auditor.report import OFFENDERS_MAX, Acknowledged, Check, VerifyReport
 
+CHECKS: Final = frozenset(
+    {
+        "books.checkout_sales_by_vat_rate",
+        "books.checkout_totals",
+        "books.checkouts_booked_once",
+        "books.clearing",
+        "books.events_booked_once",
+        "books.loyalty_holds",
+        "books.prepaid_holds",
+        "books.sales_by_vat_rate",
+        "books.settled_in_points",
+    }
+)
+"""The checks that can find a break of business for a person to clear; a relay that is late catches up by itself."""
+
 _KEYS: Final = ("check", "break", "by", "time", "why")
 
 
@@ -32,7 +47,11 @@ def read_acknowledgements(file: Path) -> tuple[Acknowledged, ...]:
 
 
 def write_acknowledgement(file: Path, acknowledged: Acknowledged) -> None:
-    """Add a line to the file; what stands there stays. Raises AuditError where a part is empty."""
+    """Add a line to the file; what stands there stays. Raises AuditError where a part is empty or no such check is."""
+    if acknowledged.check not in CHECKS:
+        raise AuditError(
+            f"{acknowledged.check} finds no break that can be acknowledged; these do: {', '.join(sorted(CHECKS))}"
+        )
     line = json.dumps(acknowledged.to_json(), ensure_ascii=False)
     _parse(line, "an acknowledgement")
     try:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.auditor.merge import gather
-from services.auditor.report import BreakKind, Check, Fault
+from services.auditor.report import BreakKind, Check, Fault, difference
 from services.auditor.snapshot import batches
 from services.auditor.sorting import Sorter
 from services.auditor.tally import Listener, Tally
@@ -101,9 +101,13 @@ class ValueHold(NamedTuple):
 class HoldsAudit:
     """Compares legs with holds while all of them stream by."""
 
-    def __init__(self, accounts: WalletAccounts, *, listener: Listener) -> None:
-        """Take the accounts between which prepaid money is held."""
+    def __init__(self, accounts: WalletAccounts, *, arrived: bool, listener: Listener) -> None:
+        """Take the accounts between which prepaid money is held.
+
+        Legs are read later than holds: unless all had ``arrived``, what a leg has and its hold has not is late.
+        """
         self._accounts = accounts
+        self._kind = difference(arrived=arrived)
         self._money = Tally("books.prepaid_holds", listener=listener)
         self._value = Tally("books.loyalty_holds", listener=listener)
 
@@ -143,7 +147,7 @@ class HoldsAudit:
                 case TenderKind.KITTY | TenderKind.POINTS:
                     self._value.cover(1)
                     late = value.pop(derive_id(leg_id, LATE_HOLD), None)
-                    for fault in _value_faults(leg, value.pop(leg_id, None), late):
+                    for fault in _value_faults(leg, value.pop(leg_id, None), late, kind=self._kind):
                         self._value.blame(
                             f"leg {leg_id} of {leg.payment_id}: {fault.text}", fault.kind
                         )
@@ -158,7 +162,7 @@ class HoldsAudit:
         """Name what differs between a prepaid leg and its hold."""
         end = HoldEnd.ABSENT if hold is None or hold.status else _LEDGER_ENDS[hold.state or 0]
         if end not in allowed_ends(leg):
-            yield _wrong_end(leg, end, "the ledger")
+            yield _wrong_end(leg, end, "the ledger", kind=self._kind)
         if hold is None or hold.status:
             return
         account, amount = self._accounts.prepaid_of(leg.customer_id), leg.amount_minor
@@ -176,7 +180,9 @@ class HoldsAudit:
             yield Fault(f"its hold expires at {hold.expire_time} and not at {leg.hold_expire_time}")
 
 
-def _value_faults(leg: LegEnd, hold: ValueHold | None, late: ValueHold | None) -> Iterator[Fault]:
+def _value_faults(
+    leg: LegEnd, hold: ValueHold | None, late: ValueHold | None, *, kind: BreakKind
+) -> Iterator[Fault]:
     """Name what differs between a leg of points or kitty and its hold, or the late one instead of it."""
     end = HoldEnd.ABSENT if hold is None else _POINTS_ENDS[hold.state]
     assert end is not None, "states are counted from 1"
@@ -187,7 +193,7 @@ def _value_faults(leg: LegEnd, hold: ValueHold | None, late: ValueHold | None) -
             BreakKind.BUSINESS if leg.paid and spent < leg.quantity else BreakKind.PROOF,
         )
     elif end not in allowed_ends(leg) and not (leg.paid and late is not None and end in _OVER):
-        yield _wrong_end(leg, end, "points")
+        yield _wrong_end(leg, end, "points", kind=kind)
     if hold is None:
         return
     held = (hold.customer_id, hold.currency, hold.quantity, hold.expire_time)
@@ -198,13 +204,13 @@ def _value_faults(leg: LegEnd, hold: ValueHold | None, late: ValueHold | None) -
         )
 
 
-def _wrong_end(leg: LegEnd, end: HoldEnd, where: str) -> Fault:
+def _wrong_end(leg: LegEnd, end: HoldEnd, where: str, *, kind: BreakKind) -> Fault:
     """Say how a hold ended; that a paid leg did not get what was held for it is a person's to clear."""
     how = f"{leg.operation.name} {leg.phase.name}{', paid' if leg.paid else ''}"
     unused = leg.paid and end in _UNUSED
     return Fault(
         f"it is {how}, and its hold in {where} is {end.value}",
-        BreakKind.BUSINESS if unused else BreakKind.PROOF,
+        BreakKind.BUSINESS if unused else kind,
     )
 
 

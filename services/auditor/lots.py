@@ -9,7 +9,7 @@ from typing import Final
 
 from services.auditor.merge import merge
 from services.auditor.parallel import Sources
-from services.auditor.report import Check
+from services.auditor.report import BreakKind, Check, difference
 from services.auditor.snapshot import batches, reading
 from services.auditor.tally import Listener, Tally
 from services.common.kernel.loyalty import LoyaltyCurrency
@@ -24,6 +24,7 @@ async def audit_lots(sources: Sources, listener: Listener) -> list[Check]:
     """Prove that lots and quantity accounts agree, per member and in total."""
     tally = Tally("books.lots", listener=listener)
     chart = load_chart(sources.chart_file)
+    kind = difference(arrived=sources.arrived)
     async with reading(sources.points) as points, reading(sources.ledger) as ledger:
         for currency in LoyaltyCurrency:
             accounts = chart.loyalty[currency.name]
@@ -34,8 +35,9 @@ async def audit_lots(sources: Sources, listener: Listener) -> list[Check]:
                 tally.expect(
                     holds=lots == balance,
                     offender=f"{name}: lots hold {lots or 0}, the ledger counts {balance or 0}",
+                    kind=kind,
                 )
-            await _compare_totals(points, ledger, currency, accounts, tally)
+            await _compare_totals(points, ledger, currency, accounts, tally, kind=kind)
     return [tally.close("every member's lots are the member's quantity account, and so in total")]
 
 
@@ -61,6 +63,8 @@ async def _compare_totals(
     currency: LoyaltyCurrency,
     accounts: LoyaltyAccounts,
     tally: Tally,
+    *,
+    kind: BreakKind,
 ) -> None:
     """All that was earned and not taken back was issued, and what is gone was spent or has expired.
 
@@ -77,4 +81,5 @@ async def _compare_totals(
         holds=(earned - taken, earned - taken - remaining) == (issued, spent + expired),
         offender=f"{currency.name}: lots earned {earned - taken} and lost"
         f" {earned - taken - remaining}, the ledger issued {issued} and took back {spent + expired}",
+        kind=kind,
     )

@@ -44,7 +44,8 @@ class ProviderSource:
 class Sources:
     """What an audit looks at: frozen databases, the provider, and the chart of accounts it books by.
 
-    Without a chart's file the delivered one counts, as in the ledger.
+    Without a chart's file the delivered one counts, as in the ledger. ``arrived`` tells whether nothing was under way
+    between the services when they were frozen: a difference between them is a matter of time then.
     """
 
     ledger: Source
@@ -52,6 +53,7 @@ class Sources:
     wallet: Source | None
     chart_file: Path | None
     provider: ProviderSource | None = None
+    arrived: bool = True
 
 
 PartBody = Callable[[Sources, Listener], Awaitable[list[Check]]]

@@ -11,7 +11,7 @@ from uuid import UUID
 from services.auditor.merge import gather
 from services.auditor.parallel import Sources
 from services.auditor.provider_page import Intent, Refund, reading_provider
-from services.auditor.report import Check
+from services.auditor.report import BreakKind, Check, difference
 from services.auditor.sorting import Sorter
 from services.auditor.tally import Listener, Tally
 from services.auditor.wallet_legs import LegEnd
@@ -74,7 +74,9 @@ class ProviderAudit:
                 refunded = (leg.operation, leg.phase) == (LegOperation.REFUND, LegPhase.DONE)
                 self._refunded += leg.amount_minor if refunded else 0
 
-    def close(self, *, debited: int, credited: int) -> list[Check]:
+    def close(
+        self, *, debited: int, credited: int, kind: BreakKind = BreakKind.PROOF
+    ) -> list[Check]:
         """Compare the totals with the card account of the books, and give the verdicts."""
         self._totals.cover(2)
         for what, legs, booked in (
@@ -84,6 +86,7 @@ class ProviderAudit:
             self._totals.expect(
                 holds=legs == booked,
                 offender=f"legs that stand at the provider {what} {legs}, the books say {booked}",
+                kind=kind,
             )
         left_out = f"; {self._newer} newer than the audit left out" if self._newer else ""
         return [
@@ -180,7 +183,8 @@ async def audit_provider(
         await audit.run(legs, intents, refunds)
     row = await ledger.fetchrow(QUERIES["account_turnover"], accounts.card)
     assert row is not None, "sums are always there"
-    return audit.close(debited=row["debit"], credited=row["credit"])
+    kind = difference(arrived=sources.arrived)
+    return audit.close(debited=row["debit"], credited=row["credit"], kind=kind)
 
 
 async def _fill(sorter: Sorter[R], items: AsyncIterator[tuple[UUID, R]]) -> None:

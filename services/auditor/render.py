@@ -1,5 +1,6 @@
 """Showing an audit on a terminal: rows covered while it runs, verdicts when it is done."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,14 +34,19 @@ def shown_progress(console: Console) -> Iterator[Listener]:
         yield listen
 
 
-def render_report(report: VerifyReport) -> Table:
-    """Return a table of verdicts: the check, its rows, and what it proved or who broke it."""
+def title(report: VerifyReport) -> str:
+    """Say the verdict in a line."""
     verdict = (
         f"every check passed{_acknowledged(report)}"
         if report.ok
         else f"{len(report.failed())} of {len(report.checks)} checks FAILED {_kinds(report)}"
     )
-    table = Table(title=f"verify: {verdict}", title_style="bold green" if report.ok else "bold red")
+    return f"verify: {verdict}"
+
+
+def render_report(report: VerifyReport) -> Table:
+    """Return a table of verdicts: the check, its rows, and what it proved or who broke it."""
+    table = Table(title=title(report), title_style="bold green" if report.ok else "bold red")
     table.add_column("")
     table.add_column("check", no_wrap=True)
     table.add_column("rows", justify="right", no_wrap=True)
@@ -70,9 +76,9 @@ def _acknowledged(report: VerifyReport) -> str:
 
 def _kinds(report: VerifyReport) -> str:
     """Say what kind of break failed: only one of the proof is a reason to stop anything."""
-    proof = sum(check.kind is BreakKind.PROOF for check in report.failed())
-    business = len(report.failed()) - proof
-    return f"({proof} of the proof, {business} business)"
+    kinds = Counter(check.kind for check in report.failed())
+    late = f", {kinds[BreakKind.LAG]} lag" if kinds[BreakKind.LAG] else ""
+    return f"({kinds[BreakKind.PROOF]} of the proof, {kinds[BreakKind.BUSINESS]} business{late})"
 
 
 def _detail(check: Check) -> Text:

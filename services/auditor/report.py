@@ -23,6 +23,8 @@ class BreakKind(StrEnum):
     """Data was changed or lost, or a release is at fault: nothing may be trusted until somebody looked."""
     BUSINESS = "business"
     """Sound data tell of a break that a person clears; production goes on."""
+    LAG = "lag"
+    """Facts were under way between what was compared: nothing is proven yet, and nothing disproven."""
 
 
 class Fault(NamedTuple):
@@ -78,7 +80,15 @@ class ReportJson(TypedDict):
 
 def worst(kinds: Iterable[BreakKind]) -> BreakKind:
     """Return what breaks of these kinds ask for together; no break is of the kind that proves."""
-    return BreakKind.BUSINESS if set(kinds) == {BreakKind.BUSINESS} else BreakKind.PROOF
+    found = set(kinds)
+    if not found or BreakKind.PROOF in found:
+        return BreakKind.PROOF
+    return BreakKind.BUSINESS if BreakKind.BUSINESS in found else BreakKind.LAG
+
+
+def difference(*, arrived: bool) -> BreakKind:
+    """Return the kind of a difference between two services, by whether all facts have arrived at who follows them."""
+    return BreakKind.PROOF if arrived else BreakKind.LAG
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -101,7 +101,7 @@ async def _verify(asked: _Asked, *, progress: Listener, wait_seconds: float) -> 
             sources = await _freeze(stack, asked)
             arrived = await has_arrived(sources, chart, wallet_ends=ends)
             if arrived or time.monotonic() >= deadline:
-                return await _prove(sources, progress)
+                return await _prove(replace(sources, arrived=arrived), progress)
         await asyncio.sleep(POLL_SECONDS)
 
 

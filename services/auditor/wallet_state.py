@@ -157,7 +157,7 @@ async def audit_wallet(sources: Sources, listener: Listener) -> list[Check]:
             open_legs = OpenLegs(await wallet.fetchval(QUERIES["newest_time"]))
             walk = WalletAudit(legs, open_legs, listener=listener)
             checks = await walk.run(wallet, points, followed)
-            holds = HoldsAudit(accounts, listener=listener)
+            holds = HoldsAudit(accounts, arrived=sources.arrived, listener=listener)
             return [
                 *checks,
                 *await holds.run(legs, ledger, points),

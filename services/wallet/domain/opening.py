@@ -132,8 +132,9 @@ def decide_open(batch: Batch, command: OpenCheckout, *, now: datetime) -> Paymen
             raise RequestIdReused("The id made another payment.", checkout_id=command.checkout_id)
         return PaymentOutcome(known, replayed=True)
     check_time(command.basket, now=now)
-    if command.basket.ticket_key in batch.live_tickets:
-        raise TicketKeyTaken("Another checkout has the same ticket.")
+    taken_by = batch.live_tickets.get(command.basket.ticket_key)
+    if taken_by is not None:
+        raise TicketKeyTaken("Another checkout has the same ticket.", checkout_id=taken_by)
     stamps = Stamps(command.event_id, command.trace_parent, now)
     batch.record(
         CheckoutOpened(

@@ -150,4 +150,6 @@ class TestFile:
         file = tmp_path / "acknowledged.jsonl"
         with pytest.raises(AuditError, match="leaves something empty"):
             write_acknowledgement(file, known("a")._replace(why=""))
+        with pytest.raises(AuditError, match="these do: books"):
+            write_acknowledgement(file, known("a", check="ledger.hash_chain"))
         assert not file.exists()

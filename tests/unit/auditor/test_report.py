@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from services.auditor.render import render_report, shown_progress
-from services.auditor.report import OFFENDERS_MAX, BreakKind, Check, VerifyReport
+from services.auditor.report import OFFENDERS_MAX, BreakKind, Check, VerifyReport, difference
 from services.auditor.tally import Progress, Tally
 
 SOUND = Check("ledger.sequence", ok=True, checked=1234, detail="numbers run without a gap")
@@ -49,6 +49,17 @@ class TestTally:
         tally.blame("altered")
         assert tally.close("proven").kind is BreakKind.PROOF
         assert business.joined(tally.close("proven")).kind is BreakKind.PROOF
+
+    def test_a_break_that_time_explains_is_none_of_the_proof(self) -> None:
+        """Facts under way make a check fail as late, unless something else is broken too."""
+        tally = Tally("books.lots")
+        tally.blame("lots hold 69, the ledger counts 0", difference(arrived=False))
+        assert tally.close("proven").kind is BreakKind.LAG
+        assert tally.close("proven").breaks == (), "nobody has to clear it"
+        tally.blame("not yet consumed", BreakKind.BUSINESS)
+        assert tally.close("proven").kind is BreakKind.BUSINESS
+        tally.blame("altered", difference(arrived=True))
+        assert tally.close("proven").kind is BreakKind.PROOF
 
     def test_keeps_every_break_of_business_by_name(self) -> None:
         """Each of them may be acknowledged, not only those that are shown."""

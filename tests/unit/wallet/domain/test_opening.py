@@ -72,6 +72,7 @@ class TestDecideOpen:
         for world in (claimed(), held(), settled(), refunding()):
             refusal = world.refusal(opening(new_id(), a_basket(DUE)))
             assert isinstance(refusal, TicketKeyTaken)
+            assert refusal.metadata["checkout_id"] == str(CHECKOUT)
 
     def test_refuses_a_till_with_a_wrong_clock(self) -> None:
         """But answers a repeat, however late it comes."""

@@ -41,7 +41,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     and CHECKOUT, nothing due or more than 999,999.99, a time that is not now), with INVALID_ARGUMENT.
     """
     ERROR_REASON_TICKET_KEY_TAKEN: _ErrorReason.ValueType  # 8
-    """TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION."""
+    """TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION;
+    `checkout_id` names it.
+    """
     ERROR_REASON_TENDERS_INVALID: _ErrorReason.ValueType  # 9
     """TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""
     ERROR_REASON_TENDERS_INSUFFICIENT: _ErrorReason.ValueType  # 10
@@ -99,7 +101,9 @@ ERROR_REASON_TICKET_NOT_PAYABLE: ErrorReason.ValueType  # 7
 and CHECKOUT, nothing due or more than 999,999.99, a time that is not now), with INVALID_ARGUMENT.
 """
 ERROR_REASON_TICKET_KEY_TAKEN: ErrorReason.ValueType  # 8
-"""TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION."""
+"""TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION;
+`checkout_id` names it.
+"""
 ERROR_REASON_TENDERS_INVALID: ErrorReason.ValueType  # 9
 """TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""
 ERROR_REASON_TENDERS_INSUFFICIENT: ErrorReason.ValueType  # 10
