@@ -230,3 +230,19 @@ async def eventually(look: Callable[[], Awaitable[T]], wanted: T) -> T:
     except TimeoutError:
         pass
     return seen
+
+
+def groceries(shop: Shop, shopper: Shopper) -> pb.Ticket:
+    """Give a basket of 51.49 EUR, of which a supplier's coupon pays 1.50: 49.99 are due."""
+    return shop.basket(
+        shopper,
+        line(1, "Private", 2_150, coupon=150),
+        line(2, "National", 2_999),
+        line(3, "National", 0),
+    )
+
+
+async def earned(shop: Shop, ticket: pb.Ticket) -> dict[int, int]:
+    """Give what the ticket of a settled checkout earned, by loyalty currency."""
+    settlement = await shop.follower.settlement(ticket.key)
+    return {award.currency: award.quantity for award in settlement.decision.awards}

@@ -21,8 +21,9 @@ from tests.acceptance.shopping import (
     VISA,
     Shop,
     Shopper,
+    earned,
     eventually,
-    line,
+    groceries,
     open_shop,
     tender,
 )
@@ -44,16 +45,6 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
         yield opened
 
 
-def groceries(shop: Shop, shopper: Shopper) -> pb.Ticket:
-    """Give a basket of 51.49 EUR, of which a supplier's coupon pays 1.50: 49.99 are due."""
-    return shop.basket(
-        shopper,
-        line(1, "Private", 2_150, coupon=150),
-        line(2, "National", 2_999),
-        line(3, "National", 0),
-    )
-
-
 async def claimed(shop: Shop, shopper: Shopper, ticket: pb.Ticket) -> UUID:
     """Open a checkout at the till and let the phone read its code."""
     checkout = await shop.till.open(ticket)
@@ -61,12 +52,6 @@ async def claimed(shop: Shop, shopper: Shopper, ticket: pb.Ticket) -> UUID:
     checkout_id = UUID(checkout.checkout_id)
     assert (await shopper.phone.claim(checkout_id)).customer_id == str(shopper.customer_id)
     return checkout_id
-
-
-async def earned(shop: Shop, ticket: pb.Ticket) -> dict[int, int]:
-    """Give what the ticket of a settled checkout earned, by loyalty currency."""
-    settlement = await shop.follower.settlement(ticket.key)
-    return {award.currency: award.quantity for award in settlement.decision.awards}
 
 
 class TestThreeTendersInOneGesture:

@@ -6,7 +6,8 @@ import pytest
 
 from services.common.runtime.migrate import Journal
 from services.common.testing.postgres import Postgres, TestDatabase
-from tests.integration.auditor.history import Stack, play
+from tests.integration.auditor.history import play
+from tests.integration.auditor.stage import Stack
 
 JOURNALS: dict[str, Journal] = {"ledger": "own", "points": "facts", "wallet": "facts"}
 

@@ -23,7 +23,9 @@ from services.auditor.report import Check, VerifyReport
 from services.auditor.snapshot import frozen
 from services.auditor.tally import Listener, ignore_progress
 from services.auditor.wallet_state import audit_wallet
-from tests.integration.auditor.history import Stack
+from services.common.kernel.chain import GENESIS, block_hash
+from services.ledger.store.journal import read_fact_bytes
+from tests.integration.auditor.stage import Stack
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -277,3 +279,24 @@ async def double_row(conn: Owner, table: str, column: str, how: Sequence[str]) -
     finally:
         await conn.execute("DROP TABLE copy")
     return True
+
+
+async def hash_again(conn: Owner) -> None:
+    """Forge the ledger's chain: hash every block over what the tables say now."""
+    prev = GENESIS
+    blocks = await conn.fetch("SELECT seq_from, seq_to, recorded_time FROM block ORDER BY seq_to")
+    for seq_from, seq_to, recorded_time in blocks:
+        facts = await read_fact_bytes(conn, 0, seq_from, seq_to)
+        forged = block_hash(
+            prev,
+            shard_id=0,
+            seq_from=seq_from,
+            seq_to=seq_to,
+            recorded_time=recorded_time,
+            facts=[content for _, content in facts],
+        )
+        await conn.execute(
+            "UPDATE block SET prev_hash = $2, hash = $3 WHERE seq_to = $1", seq_to, prev, forged
+        )
+        prev = forged
+    await conn.execute("UPDATE shard_head SET head_hash = $1", prev)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.auditor.history import Stack
+from tests.integration.auditor.stage import Stack
 from tests.integration.auditor.tampering import (
     ALL_PARTS,
     LEFT_OUT,
