@@ -99,7 +99,7 @@ def check_basket(
     """
     faults = [*_line_faults(basket), *_gtin_faults(gtins), *_tender_faults(basket, tenders)]
     if faults:
-        raise TicketNotPayable("The basket cannot be paid by a checkout.", violations=faults)
+        raise _not_payable("The basket cannot be paid by a checkout.", basket, faults)
 
 
 def check_time(basket: Basket, *, now: datetime) -> None:
@@ -115,7 +115,21 @@ def check_time(basket: Basket, *, now: datetime) -> None:
     if days_off > BUSINESS_DATE_TOLERANCE:
         faults.append(("ticket.key.business_date", "is more than a day from occur_time"))
     if faults:
-        raise TicketNotPayable("The time of the basket cannot be.", violations=faults)
+        raise _not_payable("The time of the basket cannot be.", basket, faults)
+
+
+def _not_payable(
+    message: str, basket: Basket, faults: Sequence[tuple[str, str]]
+) -> TicketNotPayable:
+    """Make the refusal of a basket; it names the ticket, so that the store finds it."""
+    key = basket.ticket_key
+    return TicketNotPayable(
+        message,
+        violations=faults,
+        store_id=key.store_id,
+        till_id=key.till_id,
+        sequence=key.sequence,
+    )
 
 
 def _gtin_faults(gtins: Sequence[str]) -> list[tuple[str, str]]:

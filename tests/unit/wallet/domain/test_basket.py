@@ -80,6 +80,7 @@ class TestCheckBasket:
         with pytest.raises(TicketNotPayable) as caught:
             check_basket(BASKET, TENDERS, gtins=["", "4006381333932"])
         assert [path for path, _ in caught.value.violations] == ["ticket.lines[1].gtin"]
+        assert caught.value.metadata == {"store_id": "0330", "till_id": "07", "sequence": "1"}
 
     def test_refuses_what_coupons_pay_whole(self) -> None:
         """There is nothing to pay by phone."""
