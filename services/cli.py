@@ -21,6 +21,15 @@ from rich.console import Console
 from deploy.local.errors import StackError
 from services.bench.command import bench
 from services.chaos.command import chaos
+from services.cli_options import (
+    AllBaskets,
+    Baskets,
+    BrokerKind,
+    Folder,
+    JsonFlag,
+    Phones,
+    WaitSeconds,
+)
 from services.report_file import JsonFile, is_screen, write_report
 
 if TYPE_CHECKING:
@@ -50,41 +59,6 @@ EXPECTED_ERRORS: Final = frozenset(
     {"AuditError", "BenchError", "ChaosError", "ReplayError", "ReportFileError"}
 )
 """What the auditor, benchmarks, chaos, the simulator and reports raise when they cannot work; the message says why."""
-
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--dir",
-        envvar="CAGNOTTE_DIR",
-        help="Folder of the stack (.cagnotte here; .cagnotte-demo for the demo).",
-        show_default=False,
-    ),
-]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON to the standard output.")]
-Baskets = Annotated[
-    int, typer.Option("--baskets", min=1, metavar="N", help="Replay the first N baskets.")
-]
-AllBaskets = Annotated[bool, typer.Option("--all", help="Replay the whole year.")]
-Phones = Annotated[
-    int,
-    typer.Option(
-        "--phones", min=0, max=100, metavar="PERCENT", help="Share of baskets paid by phone."
-    ),
-]
-WaitSeconds = Annotated[
-    float,
-    typer.Option("--wait", min=0, metavar="SECONDS", help="Time that events under way may take."),
-]
-
-BrokerKind = Annotated[
-    Literal["embedded", "apache"] | None,
-    typer.Option(
-        "--broker",
-        envvar="CAGNOTTE_BROKER",
-        help="Broker in a wheel, or Apache Kafka (embedded, or what the stack had).",
-        show_default=False,
-    ),
-]
 
 DEMO_BASKETS: Final = 20_000
 """A few minutes on two cores."""
