@@ -40,14 +40,16 @@ class TestSessions:
 
     async def test_a_failed_body_rolls_back(self, db: Database) -> None:
         """Also when it is cancelled: the connection goes back clean."""
+        accepted = asyncio.Event()
 
         async def accept_and_hang() -> None:
             async with db.transaction() as conn:
                 await inbox.accept(conn, "test", [new_uuid7()])
+                accepted.set()
                 await asyncio.Event().wait()
 
         task = asyncio.create_task(accept_and_hang())
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(accepted.wait(), 10)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

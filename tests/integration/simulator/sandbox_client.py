@@ -21,6 +21,8 @@ WEBHOOK_SECRET = "whsec_test"
 TIMEOUT_SECONDS = 1.0
 
 ANSWER_SECONDS_MAX = 30
+PATIENT_SECONDS = 30.0
+"""For calls that nothing is to disturb: a busy machine may take its time."""
 
 
 def settings_of(folder: Path, *, webhook_url: str = "") -> SandboxSettings:
@@ -37,9 +39,11 @@ def settings_of(folder: Path, *, webhook_url: str = "") -> SandboxSettings:
 
 
 @asynccontextmanager
-async def client_of(url: str) -> AsyncIterator[stripe.StripeClient]:
+async def client_of(
+    url: str, *, timeout_seconds: float = PATIENT_SECONDS
+) -> AsyncIterator[stripe.StripeClient]:
     """Open Stripe's own client on a sandbox; it never repeats anything by itself."""
-    transport = stripe.AIOHTTPClient(timeout=TIMEOUT_SECONDS)
+    transport = stripe.AIOHTTPClient(timeout=timeout_seconds)
     try:
         yield stripe.StripeClient(
             KEYS.secret, base_addresses={"api": url}, http_client=transport, max_network_retries=0

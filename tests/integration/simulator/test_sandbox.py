@@ -14,6 +14,7 @@ from tests.integration.simulator.sandbox_client import (
     ANSWER_SECONDS_MAX,
     AS_USER,
     KEYS,
+    TIMEOUT_SECONDS,
     authorize,
     client_of,
     settings_of,
@@ -23,7 +24,10 @@ from tests.integration.simulator.sandbox_client import (
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[stripe.StripeClient]:
     """Open Stripe's own client on a sandbox of the test's."""
-    async with running_sandbox(settings_of(tmp_path)) as url, client_of(url) as client:
+    async with (
+        running_sandbox(settings_of(tmp_path)) as url,
+        client_of(url, timeout_seconds=TIMEOUT_SECONDS) as client,
+    ):
         yield client
 
 
