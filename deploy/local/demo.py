@@ -24,7 +24,7 @@ def demo_stack(
     if running_pid(paths) is not None:
         message = (
             f"A stack runs in {paths.root}, and the demo needs a fresh one. Stop it with "
-            f"`cagnotte down --dir {paths.root}` or name another folder with --dir."
+            f"`{paths.command('down')}` or name another folder with --dir."
         )
         raise StackError(message)
     _clear(paths, is_own=folder is None)
@@ -34,10 +34,10 @@ def demo_stack(
         yield paths
     finally:
         if keep:
-            report(f"The stack stays up. Stop it with `cagnotte down --dir {paths.root}`.")
+            report(f"The stack stays up. Stop it with `{paths.command('down')}`.")
         else:
             stop_stack(paths)
-            report(f"Stopped; `cagnotte up --dir {paths.root}` starts it again with its data.")
+            report(f"Stopped; `{paths.command('up')}` starts it again with its data.")
 
 
 def _clear(paths: StackPaths, *, is_own: bool) -> None:
@@ -46,7 +46,7 @@ def _clear(paths: StackPaths, *, is_own: bool) -> None:
     if not is_own:
         message = (
             f"{paths.root} is not empty, and the demo needs a fresh folder. Name another one with --dir, or "
-            f"replay into this stack: `cagnotte up --dir {paths.root}` and `cagnotte replay --dir {paths.root}`."
+            f"replay into this stack: `{paths.command('up')}` and `{paths.command('replay')}`."
         )
         raise StackError(message)
     stop_stack(paths)

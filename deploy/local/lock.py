@@ -23,7 +23,7 @@ def hold_lock(paths: StackPaths) -> Iterator[None]:
         if not _take_lock(file):
             message = (
                 f"A stack already runs in {paths.root} (process {_read_pid(file)}). See it with "
-                f"`cagnotte status --dir {paths.root}`, stop it with `cagnotte down --dir {paths.root}`, "
+                f"`{paths.command('status')}`, stop it with `{paths.command('down')}`, "
                 "or give this one a folder of its own with --dir."
             )
             raise StackError(message)

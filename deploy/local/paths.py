@@ -1,6 +1,7 @@
 """Where a stack keeps what it owns: one folder, readable by its owner alone."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,6 +67,10 @@ class StackPaths:
     def logs(self) -> Path:
         """One log file a part."""
         return self.root / "logs"
+
+    def command(self, name: str) -> str:
+        """Return a command on this stack as a person can copy it into a shell."""
+        return f"cagnotte {name} --dir {shlex.quote(str(self.root))}"
 
     def make(self) -> None:
         """Make the folders; raises StackError when that is not allowed."""

@@ -1,6 +1,5 @@
 """What a stack shows at the terminal."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,4 +67,4 @@ def _first_call(paths: StackPaths, state: StackState) -> str:
 
 def _command(name: str, paths: StackPaths) -> str:
     usual = stack_paths(Path(DEFAULT_FOLDER)).root == paths.root
-    return f"cagnotte {name}" if usual else f"cagnotte {name} --dir {shlex.quote(str(paths.root))}"
+    return f"cagnotte {name}" if usual else paths.command(name)

@@ -102,7 +102,7 @@ def read_provider_secrets(paths: StackPaths) -> ProviderSecrets:
     except KeyError as error:
         message = (
             f"The stack in {paths.root} was made by an earlier version and knows no payment provider yet. Start it "
-            f"once with `cagnotte up --dir {paths.root}`."
+            f"once with `{paths.command('up')}`."
         )
         raise StackError(message) from error
     return ProviderSecrets(key, publishable_key, webhook_secret)
@@ -112,9 +112,7 @@ def _read(paths: StackPaths) -> dict[str, object]:
     try:
         content: dict[str, object] = json.loads(paths.secrets.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        message = (
-            f"There is no stack in {paths.root}. Start one with `cagnotte up --dir {paths.root}`."
-        )
+        message = f"There is no stack in {paths.root}. Start one with `{paths.command('up')}`."
         raise StackError(message) from error
     except (OSError, ValueError) as error:
         message = f"{paths.secrets} cannot be read: {error}. Run the command as the user who started the stack."

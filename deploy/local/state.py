@@ -80,9 +80,7 @@ def known_state(paths: StackPaths) -> StackState:
     """Return the state of the folder's stack; raises StackError when there never was one."""
     state = load_state(paths)
     if state is None:
-        message = (
-            f"There is no stack in {paths.root}. Start one with `cagnotte up --dir {paths.root}`."
-        )
+        message = f"There is no stack in {paths.root}. Start one with `{paths.command('up')}`."
         raise StackError(message)
     return state
 

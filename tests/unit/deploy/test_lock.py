@@ -1,6 +1,8 @@
 """One stack a folder."""
 
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,19 @@ class TestHoldLock:
 
         assert f"process {os.getpid()}" in str(refusal.value)
         assert "cagnotte down --dir" in str(refusal.value)
+
+    def test_names_a_folder_with_a_space_as_a_shell_takes_it(self, tmp_path: Path) -> None:
+        """The commands in the refusal can be copied whatever the folder is called."""
+        paths = stack_paths(tmp_path / "a stack's folder")
+        paths.make()
+
+        with hold_lock(paths), pytest.raises(StackError) as refusal, hold_lock(paths):
+            pass
+
+        commands = re.findall("`(.*?)`", str(refusal.value))
+        assert [shlex.split(command) for command in commands] == [
+            ["cagnotte", name, "--dir", str(paths.root)] for name in ("status", "down")
+        ]
 
     def test_takes_over_what_a_killed_process_left(self, paths: StackPaths) -> None:
         """A lock file without a holder never stands in the way."""
