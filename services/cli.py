@@ -234,19 +234,27 @@ def dead(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the events that a consumer could not read, with its reasons."""
+    """List the events that a consumer could not read, with its reasons; fails when one asked for is not sent."""
     from deploy.local.dead_letters import read_dead_letters, republish
 
     broker = _info(_paths(folder)).kafka
     letters = asyncio.run(read_dead_letters(broker))
     sent = asyncio.run(republish(broker, letters)) if again else 0
+    left = sum(letter.obstacle is not None for letter in letters) if again else 0
     if as_json:
-        found = {"dead": [letter.to_json() for letter in letters], "republished": sent}
+        found = {
+            "dead": [letter.to_json() for letter in letters],
+            "republished": sent,
+            "left": left,
+        }
         typer.echo(json.dumps(found, indent=2))
-        return
-    for letter in letters:
-        typer.echo(letter.line())
-    typer.echo(f"{len(letters)} dead letters, {sent} events sent again.")
+    else:
+        for letter in letters:
+            typer.echo(letter.line())
+        ending = f", {left} left" if left else ""
+        typer.echo(f"{len(letters)} dead letters, {sent} events sent again{ending}.")
+    if left:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()

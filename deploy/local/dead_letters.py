@@ -46,6 +46,13 @@ class DeadLetter:
         return self.header("ce_id")
 
     @property
+    def obstacle(self) -> str | None:
+        """Why it cannot be sent again; None where nothing stands in the way."""
+        if self.event_id:
+            return None
+        return "it came without an id (ce_id), so no consumer could tell whether it was applied"
+
+    @property
     def source_topic(self) -> str:
         """The topic that it came from, and goes to when it is sent again."""
         return self.topic.removesuffix(DEAD_SUFFIX)
@@ -58,14 +65,15 @@ class DeadLetter:
         """Return it as ``cagnotte dead --json`` writes it; a card number is masked."""
         headers = {name: mask_pans(self.header(name)) for name, _ in self.headers}
         key = mask_pans(self.key.decode("utf-8", "replace"))
-        return {"topic": self.topic, "key": key, "headers": headers}
+        return {"topic": self.topic, "key": key, "headers": headers, "obstacle": self.obstacle}
 
     def line(self) -> str:
         """Return it as one line for people."""
         told = [self.header(name) for name in ("dead_group", "dead_reason", "dead_detail")]
         group, reason, detail = told
         event = f"{self.header('ce_type') or 'no type'} {self.event_id or 'without an id'}"
-        return mask_pans(f"{self.source_topic}  {group}  {event}  {reason}: {detail}")
+        stays = "" if self.obstacle is None else f"  (cannot be sent again: {self.obstacle})"
+        return mask_pans(f"{self.source_topic}  {group}  {event}  {reason}: {detail}{stays}")
 
     def revived(self) -> Message:
         """Return the event as it came, but without its place in the journal.
@@ -105,14 +113,14 @@ async def read_dead_letters(
 
 
 async def republish(bootstrap: str, letters: Sequence[DeadLetter]) -> int:
-    """Send each event to its topic again, once; return how many. What has no id is no event and stays.
+    """Send each event to its topic again, once; return how many. What has an obstacle stays.
 
     Consumers apply an event once, so one that was sent again before does no harm.
 
     Raises:
         StackError: the broker does not answer.
     """
-    events = {(each.source_topic, each.event_id): each for each in letters if each.event_id}
+    events = {(each.source_topic, each.event_id): each for each in letters if each.obstacle is None}
     try:
         async with open_producer(_settings(bootstrap)) as producer:
             for letter in events.values():

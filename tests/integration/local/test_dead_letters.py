@@ -1,11 +1,20 @@
 """Dead letters are listed with what is wrong with them, and sent again on demand."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy.local.dead_letters import DeadLetter, read_dead_letters, republish
+from deploy.local.identity import make_keys
+from deploy.local.paths import stack_paths
+from deploy.local.ports import hold_ports
+from deploy.local.secrets import load_passwords, load_provider_secrets
+from deploy.local.state import StackState, save_state
+from services.cli import app
 from services.common.kernel.clock import system_clock
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.kafka import Consumer, IncomingEvent, Unreadable, open_producer
@@ -16,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 TOPIC = "cagnotte.test.v1.repaired"
 BODIES = ("1", "2", "3")
+DEAD_TOPIC = "cagnotte.points.v1.loyalty.dead"
 
 
 @pytest.fixture
@@ -90,4 +100,61 @@ def test_json_has_every_header_and_no_card_number() -> None:
         "topic": f"{TOPIC}.dead",
         "key": "k",
         "headers": {"ce_id": "e", "dead_detail": "**** **** **** 1111", "odd": "\ufffd"},
+        "obstacle": None,
     }
+
+
+class TestCommand:
+    @pytest.fixture
+    def folder(self, broker: Broker, tmp_path: Path) -> Path:
+        """Give the folder of a stack of which only the broker runs."""
+        paths = stack_paths(tmp_path / "stack")
+        paths.make()
+        load_passwords(paths)
+        load_provider_secrets(paths)
+        make_keys(paths)
+        with hold_ports({}) as free:
+            ports = {**free, "kafka": broker.port}
+        save_state(paths, StackState(clock="system", ports=ports, pid=0, ready=True))
+        return paths.root
+
+    async def publish(self, broker: Broker, *messages: Message) -> None:
+        """Put dead letters where a consumer would."""
+        async with open_producer(broker.settings(partitions=1)) as producer:
+            await producer.publish(DEAD_TOPIC, [(0, each) for each in messages])
+
+    def test_says_which_cannot_be_sent_again_and_why(self, broker: Broker, folder: Path) -> None:
+        """What has no id stays: its line says so, the last line counts it, and the command fails."""
+        asyncio.run(self.publish(broker, Message(b"k", b"noise", []), event(1)))
+
+        listed = CliRunner().invoke(app, ["dead", f"--dir={folder}"])
+        done = CliRunner().invoke(app, ["dead", "--republish", f"--dir={folder}"])
+
+        assert listed.exit_code == 0
+        assert done.exit_code == 1
+        noise, sound, last = done.stdout.splitlines()
+        assert "cannot be sent again: it came without an id (ce_id)" in noise
+        assert "cannot" not in sound
+        assert last == "2 dead letters, 1 events sent again, 1 left."
+
+    def test_says_so_for_machines(self, broker: Broker, folder: Path) -> None:
+        """The JSON has the obstacle of each letter and how many were left."""
+        asyncio.run(self.publish(broker, Message(b"k", b"noise", []), event(1)))
+
+        done = CliRunner().invoke(app, ["dead", "--republish", "--json", f"--dir={folder}"])
+
+        found = json.loads(done.stdout)
+        assert done.exit_code == 1
+        assert (found["republished"], found["left"]) == (1, 1)
+        obstacles = [letter["obstacle"] for letter in found["dead"]]
+        assert obstacles[0].startswith("it came without an id")
+        assert obstacles[1] is None
+
+    def test_succeeds_when_all_were_sent(self, broker: Broker, folder: Path) -> None:
+        """Events with an id are all sent, and nothing is left."""
+        asyncio.run(self.publish(broker, event(1), event(2)))
+
+        done = CliRunner().invoke(app, ["dead", "--republish", f"--dir={folder}"])
+
+        assert done.exit_code == 0
+        assert done.stdout.splitlines()[-1] == "2 dead letters, 2 events sent again."
