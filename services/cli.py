@@ -112,17 +112,16 @@ def down(folder: Folder = None) -> None:
 
 @app.command()
 def status(folder: Folder = None, *, as_json: JsonFlag = False) -> None:
-    """Show the parts of the stack; fails when one of them does not answer."""
+    """Show the parts of the stack; fails when one does not answer, or nobody would start it again."""
     from deploy.local.screen import show_status
-    from deploy.local.status import look_at_parts
+    from deploy.local.status import look_at_stack
 
-    paths = _paths(folder)
-    parts = asyncio.run(look_at_parts(paths))
+    stack = asyncio.run(look_at_stack(_paths(folder)))
     if as_json:
-        typer.echo(json.dumps({"parts": [part.to_json() for part in parts]}, indent=2))
+        typer.echo(json.dumps(stack.to_json(), indent=2))
     else:
-        show_status(Console(), parts, paths=paths)
-    if not parts or not all(part.healthy for part in parts):
+        show_status(Console(), stack)
+    if not stack.is_healthy:
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -40,7 +40,8 @@ def running_pid(paths: StackPaths) -> int | None:
     if not paths.lock.exists():
         return None
     with paths.lock.open("a+", encoding="utf-8") as file:
-        if _try_lock(file):
+        # Shared: another one that looks just now is not taken for a holder.
+        if _try_lock(file, fcntl.LOCK_SH):
             return None
         return _read_pid(file)
 
@@ -53,9 +54,9 @@ def _take_lock(file: IO[str]) -> bool:
     return _try_lock(file)
 
 
-def _try_lock(file: IO[str]) -> bool:
+def _try_lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -1,6 +1,5 @@
 """What a stack shows at the terminal."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +10,7 @@ from deploy.local.paths import DEFAULT_FOLDER, StackPaths, stack_paths
 from deploy.local.ports import LOOPBACK
 from deploy.local.secrets import SERVICES
 from deploy.local.state import StackState
-from deploy.local.status import PartStatus
+from deploy.local.status import StackStatus
 
 
 def say(console: Console, line: str) -> None:
@@ -36,18 +35,27 @@ def show_ready(console: Console, paths: StackPaths, state: StackState) -> None:
     say(console, _first_call(paths, state))
 
 
-def show_status(console: Console, parts: Sequence[PartStatus], *, paths: StackPaths) -> None:
-    """Show the parts of a stack as they are."""
-    if all(part.pid is None for part in parts):
+def show_status(console: Console, stack: StackStatus) -> None:
+    """Show a stack as it is: who keeps it running, and its parts."""
+    paths = stack.paths
+    if stack.is_stopped:
         say(console, f"The stack in {paths.root} is stopped. `{_command('up', paths)}` starts it.")
         return
     table = Table()
     for column in ("part", "process", "address", "health"):
         table.add_column(column, no_wrap=True)
-    for part in parts:
-        health = Text("ok", style="green") if part.healthy else Text("DOWN", style="bold red")
+    is_kept = stack.supervisor_pid is not None
+    table.add_row("up", str(stack.supervisor_pid or "-"), "-", _health(is_healthy=is_kept))
+    for part in stack.parts:
+        health = _health(is_healthy=part.healthy)
         table.add_row(part.name, str(part.pid or "-"), part.address, health)
     console.print(table)
+    if stack.warning is not None:
+        say(console, stack.warning)
+
+
+def _health(*, is_healthy: bool) -> Text:
+    return Text("ok", style="green") if is_healthy else Text("DOWN", style="bold red")
 
 
 def _metrics(state: StackState, name: str) -> str:

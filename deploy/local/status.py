@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.local.health import is_listening, is_serving
+from deploy.local.lock import running_pid
 from deploy.local.paths import StackPaths
 from deploy.local.postgres import is_accepting
 from deploy.local.postgres_install import wheel_programs
@@ -32,6 +33,53 @@ class PartStatus:
             "address": self.address,
             "healthy": self.healthy,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class StackStatus:
+    """A stack as it is now: who keeps it running, and its parts."""
+
+    paths: StackPaths
+    supervisor_pid: int | None
+    """The ``up`` that starts parts again; None when no such process lives."""
+    parts: tuple[PartStatus, ...]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing of it runs, parts that an ``up`` left behind included."""
+        return self.supervisor_pid is None and all(part.pid is None for part in self.parts)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every part answers, and somebody would start it again."""
+        is_kept = self.supervisor_pid is not None
+        return is_kept and bool(self.parts) and all(part.healthy for part in self.parts)
+
+    @property
+    def warning(self) -> str | None:
+        """What the parts' own health does not tell, with what to do; None when there is no such thing."""
+        if self.supervisor_pid is not None or self.is_stopped:
+            return None
+        return (
+            "The `up` of this stack was killed: its parts run on, but nobody starts one again when it ends. "
+            f"`{self.paths.command('up')}` takes over (it starts every part anew, the data stays), "
+            f"`{self.paths.command('down')}` stops them."
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """Return it as ``cagnotte status --json`` writes it."""
+        return {
+            "supervisor_pid": self.supervisor_pid,
+            "parts": [part.to_json() for part in self.parts],
+            "warning": self.warning,
+        }
+
+
+async def look_at_stack(paths: StackPaths) -> StackStatus:
+    """Return the folder's stack as it is; raises StackError when there never was one."""
+    # Before its parts: one that stops just now is then never taken for a killed one.
+    supervisor_pid = running_pid(paths)
+    return StackStatus(paths, supervisor_pid, tuple(await look_at_parts(paths)))
 
 
 async def look_at_parts(paths: StackPaths) -> list[PartStatus]:

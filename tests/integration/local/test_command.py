@@ -86,10 +86,11 @@ class TestUp:
         assert {part["name"]: part["address"] for part in cagnotte.parts()} == addresses
 
     def test_after_a_kill_takes_over_what_was_left_behind(self, cagnotte: Cagnotte) -> None:
-        """A killed `up` leaves its parts running; the next one stops them and starts its own."""
+        """A killed `up` leaves its parts running and `status` says so; the next one stops them and starts its own."""
         before = {part["pid"] for part in cagnotte.parts()}
         os.kill(int((cagnotte.folder / "lock").read_text()), signal.SIGKILL)
 
+        assert cagnotte("status").returncode == 1
         assert cagnotte("up", "--detach").returncode == 0
 
         after = cagnotte.parts()

@@ -1,5 +1,6 @@
 """One stack a folder."""
 
+import fcntl
 import os
 import re
 import shlex
@@ -62,3 +63,11 @@ class TestRunningPid:
         """Asking makes nothing."""
         assert running_pid(stack_paths(tmp_path / "nothing")) is None
         assert not (tmp_path / "nothing").exists()
+
+    def test_is_none_beside_somebody_else_who_looks(self, paths: StackPaths) -> None:
+        """Two who ask at once about a killed ``up`` both hear that it is gone."""
+        paths.lock.write_text("999999\n")
+
+        with paths.lock.open() as other:
+            fcntl.flock(other, fcntl.LOCK_SH)
+            assert running_pid(paths) is None
