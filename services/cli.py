@@ -53,6 +53,8 @@ EXIT_FAILED: Final = 1
 """The command was understood and found something wrong."""
 EXIT_IMPOSSIBLE: Final = 2
 """The command could not do its work at all."""
+EXIT_INTERRUPTED: Final = 130
+"""What typer ends with on Ctrl-C, and says nothing."""
 
 OWN_PACKAGES: Final = ("services", "deploy", "cagnotte", "buf")
 EXPECTED_ERRORS: Final = frozenset(
@@ -80,24 +82,12 @@ def up(
     ] = False,
 ) -> None:
     """Start the stack and keep it running until Ctrl-C; its data stays for the next start."""
-    from deploy.local.background import start_in_background
-    from deploy.local.screen import say, show_ready
-    from deploy.local.stack import run_stack
+    from deploy.local.interruption import ended_as_by_ctrl_c
 
-    paths, console = _paths(folder), Console()
-    if detach:
-        show_ready(console, paths, start_in_background(paths, clock=clock, broker=broker))
-        return
-    asyncio.run(
-        run_stack(
-            paths,
-            clock=clock,
-            broker=broker,
-            report=partial(say, console),
-            on_ready=lambda state: show_ready(console, paths, state),
-        )
-    )
-    console.print("Stopped; the data is kept.")
+    with ended_as_by_ctrl_c():
+        from deploy.local.up import run_up
+
+        run_up(Console(), _paths(folder), clock=clock, broker=broker, detach=detach)
 
 
 @app.command()
@@ -285,7 +275,12 @@ def demo(
 def main() -> None:
     """Run the command; a failure that its reader can act on is one line, never a traceback."""
     with _plain_errors():
-        app()
+        try:
+            app()
+        except SystemExit as end:
+            if end.code == EXIT_INTERRUPTED:
+                typer.echo("cagnotte: interrupted before it was done.", err=True)
+            raise
 
 
 def _replay(

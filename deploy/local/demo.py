@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.local.background import start_in_background, stop_stack
 from deploy.local.errors import StackError
+from deploy.local.interruption import ended_as_by_ctrl_c
 from deploy.local.lock import running_pid
 from deploy.local.paths import DEMO_FOLDER, StackPaths, stack_paths
 
@@ -15,7 +16,7 @@ from deploy.local.paths import DEMO_FOLDER, StackPaths, stack_paths
 def demo_stack(
     folder: Path | None, *, keep: bool, report: Callable[[str], None], broker: str | None = None
 ) -> Iterator[StackPaths]:
-    """Run a fresh stack for the body; afterwards it is stopped, unless it is to be kept.
+    """Run a fresh stack for the body; afterwards it is stopped, unless it is to be kept. SIGTERM is an end too.
 
     Without a folder it takes the demo's own, whose earlier demo it deletes. A folder that was named must be empty: the
     demo never deletes what somebody chose to keep. Raises StackError.
@@ -29,15 +30,20 @@ def demo_stack(
         raise StackError(message)
     _clear(paths, is_own=folder is None)
     report(f"Starting a fresh stack in {paths.root} ...")
-    start_in_background(paths, clock="simulated", broker=broker)
-    try:
-        yield paths
-    finally:
-        if keep:
-            report(f"The stack stays up. Stop it with `{paths.command('down')}`.")
-        else:
-            stop_stack(paths)
-            report(f"Stopped; `{paths.command('up')}` starts it again with its data.")
+    with ended_as_by_ctrl_c():
+        start_in_background(paths, clock="simulated", broker=broker)
+        try:
+            yield paths
+        finally:
+            _end(paths, keep=keep, report=report)
+
+
+def _end(paths: StackPaths, *, keep: bool, report: Callable[[str], None]) -> None:
+    if keep:
+        report(f"The stack stays up. Stop it with `{paths.command('down')}`.")
+    else:
+        stop_stack(paths)
+        report(f"Stopped; `{paths.command('up')}` starts it again with its data.")
 
 
 def _clear(paths: StackPaths, *, is_own: bool) -> None:

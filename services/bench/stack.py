@@ -12,6 +12,7 @@ import asyncpg
 
 from deploy.local.background import start_in_background, stop_stack
 from deploy.local.info import StackInfo, database_url, stack_info
+from deploy.local.interruption import ended_as_by_ctrl_c
 from deploy.local.paths import StackPaths, stack_paths
 from deploy.local.ports import LOOPBACK
 from deploy.local.secrets import ADMIN_ROLE, owner_role, read_passwords, runtime_role
@@ -95,15 +96,18 @@ def bench_stack(folder: Path | None, *, report: Callable[[str], None]) -> Iterat
 
 @contextmanager
 def running_stack(paths: StackPaths) -> Iterator[BenchStack]:
-    """Run a folder's stack for the body, with whatever is in it; raises StackError."""
-    try:
-        state = start_in_background(paths, clock="system")
-        yield BenchStack(
-            paths=paths,
-            info=stack_info(paths),
-            pids={part.name: part.process.pid for part in state.parts if part.process is not None},
-            postgres_port=state.ports["postgres"],
-            admin_password=read_passwords(paths).by_role[ADMIN_ROLE],
-        )
-    finally:
-        stop_stack(paths)
+    """Run a folder's stack for the body, with whatever is in it, until SIGTERM at the latest; raises StackError."""
+    with ended_as_by_ctrl_c():
+        try:
+            state = start_in_background(paths, clock="system")
+            yield BenchStack(
+                paths=paths,
+                info=stack_info(paths),
+                pids={
+                    part.name: part.process.pid for part in state.parts if part.process is not None
+                },
+                postgres_port=state.ports["postgres"],
+                admin_password=read_passwords(paths).by_role[ADMIN_ROLE],
+            )
+        finally:
+            stop_stack(paths)
