@@ -16,10 +16,12 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.state import APACHE, StackState
 from deploy.local.supervisor import PartSpec
 
-EMBEDDED_PARTITIONS_MAX: Final = 2
+EMBEDDED_PARTITIONS_MAX: Final = 4
 """Partitions of a topic on the embedded broker, which serves one process of each service.
 
-Whatever reads a partition there costs more with each batch that it holds, and every partition has batches of its own.
+Whatever reads a partition there costs more with each batch that it holds, and every partition has batches of its own:
+so few. Not fewer, since a topic that a client asks for before it is made gets four of itself: after a kill that may
+come first, and consumers would not read partitions that their group has never heard of.
 """
 
 _READY_SECONDS_MAX: Final = {"embedded": 30.0, APACHE: 120.0}
