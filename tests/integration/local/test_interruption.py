@@ -53,7 +53,8 @@ def is_up(paths: StackPaths) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("command", "moment"), [("chaos kills", is_starting), ("bench ledger", is_starting)]
+    ("command", "moment"),
+    [("chaos kills", is_starting), ("chaos kills", is_up), ("bench ledger", is_starting)],
 )
 def test_sigterm_stops_a_command_s_own_stack(
     paths: StackPaths, command: str, moment: Callable[[StackPaths], bool]
