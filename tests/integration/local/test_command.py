@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from deploy.local.call import known_methods
+from deploy.local.ports import hold_ports
 
 COMMAND_SECONDS_MAX = 120
 PARTS = ["postgres", "kafka", "provider", "ledger", "points", "wallet"]
@@ -53,9 +54,13 @@ class Cagnotte:
 
 @pytest.fixture(scope="module")
 def cagnotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cagnotte]:
-    """Run one stack for the whole module, on a simulated clock."""
+    """Run one stack for the whole module, on a simulated clock.
+
+    Not on the usual ports: other tests' stacks take those whenever they are free, between this one's starts too.
+    """
     command = Cagnotte(tmp_path_factory.mktemp("command") / "stack")
-    started = command("up", "--detach", "--clock=simulated")
+    with hold_ports({}):
+        started = command("up", "--detach", "--clock=simulated")
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         yield command
