@@ -168,6 +168,25 @@ def sealed(head: Head, facts: Sequence[Fact], *, recorded_time: datetime) -> Hea
     )
 
 
+def sealed_parameters(
+    head: Head, after: Head, facts: Sequence[Fact], *, recorded_time: datetime
+) -> tuple[object, ...]:
+    """Give the first parameters of a statement that writes a whole batch: heads, time, columns of the facts."""
+    return (
+        head.shard_id,
+        head.epoch,
+        head.seq,
+        head.head_hash,
+        after.seq,
+        after.head_hash,
+        recorded_time,
+        [fact.event_id for fact in facts],
+        [fact.event_type for fact in facts],
+        [fact.subject for fact in facts],
+        [fact.payload for fact in facts],
+    )
+
+
 async def append_block(
     conn: Connection,
     head: Head,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from services.common.runtime.database import Connection, load_queries
-from services.common.runtime.journal import Fact, Head, sealed
+from services.common.runtime.journal import Fact, Head, sealed, sealed_parameters
 from services.points.domain.batch import Batch, Touched
 from services.points.store import rows
 
@@ -45,17 +45,7 @@ async def write_batch(
     after = sealed(head, facts, recorded_time=recorded_time)
     moved = await conn.fetchval(
         BATCH["write_batch"],
-        head.shard_id,
-        head.epoch,
-        head.seq,
-        head.head_hash,
-        after.seq,
-        after.head_hash,
-        recorded_time,
-        [fact.event_id for fact in facts],
-        [fact.event_type for fact in facts],
-        [fact.subject for fact in facts],
-        [fact.payload for fact in facts],
+        *sealed_parameters(head, after, facts, recorded_time=recorded_time),
         *_columns(batch, touched),
     )
     return after if moved else None

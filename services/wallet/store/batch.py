@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 
 from services.common.runtime.database import Connection, load_queries
-from services.common.runtime.journal import Fact, Head, sealed
+from services.common.runtime.journal import Fact, Head, sealed, sealed_parameters
 from services.wallet.store.projection import PaymentRow, ReferenceRow
 
 BATCH: Final = load_queries(__package__, "batch.sql")
@@ -44,17 +44,7 @@ async def write_batch(
     try:
         moved = await conn.fetchval(
             BATCH["write_batch"],
-            head.shard_id,
-            head.epoch,
-            head.seq,
-            head.head_hash,
-            after.seq,
-            after.head_hash,
-            recorded_time,
-            [fact.event_id for fact in facts],
-            [fact.event_type for fact in facts],
-            [fact.subject for fact in facts],
-            [fact.payload for fact in facts],
+            *sealed_parameters(head, after, facts, recorded_time=recorded_time),
             *_columns(rows, len(PaymentRow._fields)),
             *_columns(sorted(set(references)), len(ReferenceRow._fields)),
         )
