@@ -56,9 +56,9 @@ CHECKS: Final = (
     ),
     SetCheck(
         "ledger.reversals",
-        ("reversals",),
+        ("reversals", "reversals_within"),
         counted="count_reversals",
-        proven="every reversal is recorded once, with its original",
+        proven="every reversal is recorded with its original, and all of one take back no more than it moved",
     ),
     SetCheck(
         "ledger.account_days",

@@ -123,25 +123,49 @@ SELECT format('transaction %s ends the hold %s, which nobody made', entry.transa
                       AND opened.status = 0);
 
 -- reversals --
--- Each reversal names a settled original of an earlier number, once.
+-- Each reversal names a settled original of an earlier number and of the same books.
 SELECT format('reversal of %s: the table says seq %s, the journal seq %s',
               coalesce(reversing.target_id, reversal.transaction_id), reversal.reversal_seq,
               reversing.seq) AS offender
-  FROM (SELECT entry.target_id, entry.shard_id, entry.seq, original.seq AS original_seq,
-               count(*) OVER (PARTITION BY entry.target_id) AS times
+  FROM (SELECT entry.target_id, entry.shard_id, entry.seq, original.seq AS original_seq
           FROM transaction AS entry
           LEFT JOIN transaction AS original
             ON original.transaction_id = entry.target_id
            AND original.shard_id = entry.shard_id
            AND original.kind IN (1, 3)
            AND original.status = 0
+           AND original.basis = entry.basis
          WHERE entry.kind = 5 AND entry.status = 0) AS reversing
-  FULL JOIN reversal ON reversal.transaction_id = reversing.target_id
- WHERE reversal.reversal_seq IS DISTINCT FROM reversing.seq
-    OR reversal.shard_id IS DISTINCT FROM reversing.shard_id
-    OR reversing.times > 1
+  FULL JOIN reversal
+    ON reversal.transaction_id = reversing.target_id
+   AND reversal.reversal_seq = reversing.seq
+ WHERE reversal.shard_id IS DISTINCT FROM reversing.shard_id
     OR reversing.original_seq IS NULL
     OR reversing.original_seq > reversing.seq;
+
+-- reversals_within --
+-- All reversals of a transaction together take back no more of an account than was moved there.
+SELECT format('reversals of %s take back %s of account %s, which it moved by %s', back.target_id,
+              back.amount, back.account_id, coalesce(moved.amount, 0)) AS offender
+  FROM (SELECT entry.target_id, entry.shard_id, posting.account_id,
+               sum(posting.amount) AS amount,
+               min(sign(posting.amount)) AS sign_min,
+               max(sign(posting.amount)) AS sign_max
+          FROM transaction AS entry
+          JOIN posting ON posting.shard_id = entry.shard_id AND posting.seq = entry.seq
+         WHERE entry.kind = 5 AND entry.status = 0
+         GROUP BY 1, 2, 3) AS back
+  LEFT JOIN transaction AS original
+    ON original.transaction_id = back.target_id AND original.shard_id = back.shard_id
+  LEFT JOIN posting AS moved
+    ON moved.shard_id = original.shard_id
+   AND moved.seq = original.seq
+   AND moved.account_id = back.account_id
+   AND moved.layer = 0
+ WHERE moved.amount IS NULL
+    OR back.sign_min <> back.sign_max
+    OR sign(moved.amount) = back.sign_max
+    OR abs(back.amount) > abs(moved.amount);
 
 -- account_days --
 SELECT format('account %s on %s: the day says %s/%s, postings say %s/%s',

@@ -63,16 +63,24 @@ class Hold:
 
 @dataclass(slots=True)
 class Original:
-    """An accepted transaction that a reversal names. ``legs`` are its settled legs, signed."""
+    """An accepted transaction that a reversal names.
+
+    ``left`` is what of its settled legs no reversal has taken back yet, signed: empty once all is.
+    """
 
     kind: int
     basis: int
-    legs: tuple[tuple[str, int], ...]
-    reversal_seq: int | None
+    left: tuple[tuple[str, int], ...]
 
-    def restore(self) -> None:
-        """Forget the reversal: the undo of a linked group."""
-        self.reversal_seq = None
+    def take_back(self, part: Mapping[str, int]) -> None:
+        """Leave what a part of the legs, as the original moved it, does not take."""
+        self.left = tuple(
+            (name, rest) for name, amount in self.left if (rest := amount - part.get(name, 0))
+        )
+
+    def restore(self, left: tuple[tuple[str, int], ...]) -> None:
+        """Forget a reversal: the undo of a linked group."""
+        self.left = left
 
 
 class Book:

@@ -186,10 +186,10 @@ def _note_target(book: Book, command: TransactionCommand, plan: list[Movement], 
             original = original_of(book, command)
             assert original is not None, "the plan found it"
             assert command.target_id is not None, "the plan found it"
-            original.reversal_seq = seq
-            book.reversals.append((command.target_id, seq))
             if book.undo is not None:
-                book.undo.append(original.restore)
+                book.undo.append(partial(original.restore, original.left))
+            original.take_back({m.state.spec.name: -m.settled for m in plan})
+            book.reversals.append((command.target_id, seq))
             # A reversal takes back what counted, so it counts in the same books.
             return original.basis
         case Kind.POSTED:
@@ -249,4 +249,4 @@ def _as_original(book: Book, entry: Entry, postings: Sequence[Posting]) -> Origi
         for posting in postings
         if posting.layer == _SETTLED
     )
-    return Original(entry.kind, Basis(entry.basis), legs, None)
+    return Original(entry.kind, Basis(entry.basis), legs)

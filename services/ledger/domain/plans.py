@@ -102,14 +102,19 @@ def _plan_expire_hold(
 def _plan_reversal(
     book: Book, command: TransactionCommand, _now: datetime
 ) -> list[Movement] | Refusal:
+    """Swap the sides of what is left of an original, or of a part of it.
+
+    Together the reversals of one original never take back more than it moved, account by account, and whatever the
+    parts, they end where one reversal of the whole does.
+    """
     original = original_of(book, command)
     if original is None:
         return Refusal.TRANSACTION_NOT_FOUND
     if original.kind not in (Kind.POSTED, Kind.HOLD_POSTED):
         return Refusal.NOT_REVERSIBLE
-    if original.reversal_seq is not None:
+    if not original.left:
         return Refusal.ALREADY_REVERSED
-    part = _part_of(book, command, original.legs)
+    part = _part_of(book, command, original.left)
     if isinstance(part, Refusal):
         return part
     return [Movement(book.accounts[name], -amount, 0, 0) for name, amount in part.items()]

@@ -38,7 +38,10 @@ class AlreadyDecided(Exception):
 
 
 class Target(NamedTuple):
-    """A transaction that a command names, with what became of it. ``state`` is None when it is no hold."""
+    """A transaction that a command names, with what became of it. ``state`` is None when it is no hold.
+
+    ``reversal_seqs`` are the numbers of what took it back, part by part.
+    """
 
     transaction_id: UUID
     seq: int
@@ -47,7 +50,7 @@ class Target(NamedTuple):
     expire_time: datetime | None
     state: int | None
     resolve_seq: int | None
-    reversal_seq: int | None
+    reversal_seqs: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,15 @@ async def frozen_outcomes(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, F
 async def load_targets(
     conn: Connection, shard_id: int, ids: Collection[UUID]
 ) -> list[tuple[Target, list[Posting]]]:
-    """Read the accepted transactions among these ids, each with its postings."""
+    """Read the accepted transactions among these ids, each with its postings and those of its reversals."""
     rows = await conn.fetch(QUERIES["targets"], list(ids), shard_id)
     targets = [Target._make(row) for row in rows]
-    by_seq = await postings_of(conn, shard_id, [target.seq for target in targets])
-    return [(target, by_seq.get(target.seq, [])) for target in targets]
+    seqs = [seq for target in targets for seq in (target.seq, *target.reversal_seqs)]
+    by_seq = await postings_of(conn, shard_id, seqs)
+    return [
+        (target, [p for seq in (target.seq, *target.reversal_seqs) for p in by_seq.get(seq, [])])
+        for target in targets
+    ]
 
 
 async def postings_of(

@@ -7,10 +7,12 @@ SELECT transaction_id, request_hash, status, seq, recorded_time
 -- targets --
 -- The holds and originals that commands name, with what became of them.
 SELECT t.transaction_id, t.seq, t.kind, t.basis, t.expire_time, h.state, h.resolve_seq,
-       r.reversal_seq
+       ARRAY(SELECT r.reversal_seq
+               FROM reversal AS r
+              WHERE r.transaction_id = t.transaction_id
+              ORDER BY r.reversal_seq) AS reversal_seqs
   FROM transaction AS t
   LEFT JOIN hold AS h ON h.transaction_id = t.transaction_id
-  LEFT JOIN reversal AS r ON r.transaction_id = t.transaction_id
  WHERE t.transaction_id = ANY($1::uuid[]) AND t.shard_id = $2 AND t.status = 0;
 
 -- postings_of --

@@ -69,24 +69,24 @@ class BookLoader:
 def _load_target(
     book: Book, target: Target, postings: Sequence[Posting], by_id: Mapping[int, Account]
 ) -> None:
-    """Add a hold or an original, from what its own postings say."""
-
-    def legs(*, settled: bool) -> tuple[tuple[str, int], ...]:
-        return tuple(
-            (by_id[posting.account_id].name, posting.amount)
-            for posting in postings
-            if (posting.layer == Layer.SETTLED) is settled
-        )
-
+    """Add a hold or an original, from what its postings, and those of its reversals, say."""
+    held: list[tuple[str, int]] = []
+    left: dict[str, int] = {}
+    for posting in postings:
+        name = by_id[posting.account_id].name
+        if posting.layer == Layer.SETTLED:
+            left[name] = left.get(name, 0) + posting.amount
+        else:
+            held.append((name, posting.amount))
     if target.state is not None:
         assert target.expire_time is not None, "every hold has its time"
         book.holds[target.transaction_id] = Hold(
             target.transaction_id,
-            legs(settled=False),
+            tuple(held),
             target.expire_time,
             HoldState(target.state),
             target.resolve_seq,
         )
     book.originals[target.transaction_id] = Original(
-        target.kind, target.basis, legs(settled=True), target.reversal_seq
+        target.kind, target.basis, tuple((name, rest) for name, rest in left.items() if rest)
     )

@@ -1,6 +1,8 @@
 """One played history for all tests of the auditor: they leave it as they found it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -29,3 +31,14 @@ def stack(postgres: Postgres) -> Stack:
         return stack
 
     return asyncio.run(make())
+
+
+@pytest.fixture
+async def copy(postgres: Postgres, stack: Stack) -> AsyncIterator[Stack]:
+    """Give a copy of the played history that a test may spoil."""
+    async with AsyncExitStack() as clones:
+        yield Stack(
+            ledger=await clones.enter_async_context(postgres.clone(stack.ledger)),
+            points=await clones.enter_async_context(postgres.clone(stack.points)),
+            wallet=await clones.enter_async_context(postgres.clone(stack.wallet)),
+        )

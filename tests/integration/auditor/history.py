@@ -111,7 +111,11 @@ async def _move_money(commit: CommitTransactions, clock: ManualClock) -> None:
     await commit([posted, voided, refused])
     reversal = make_transaction(Kind.REVERSAL, target_id=top_up.transaction_id)
     small = make_transaction(Kind.POSTED, (BANK, -800), (PREPAID, 800))
-    await commit([small, make_transaction(Kind.REVERSAL, target_id=small.transaction_id), reversal])
+    part = make_transaction(
+        Kind.REVERSAL, (BANK, -300), (PREPAID, 300), target_id=small.transaction_id
+    )
+    rest = make_transaction(Kind.REVERSAL, target_id=small.transaction_id)
+    await commit([small, part, rest, reversal])
     clock.advance(seconds=7_200)
     await commit([expire_hold(holds[2].transaction_id, expire_time=soon)])
 

@@ -1,8 +1,6 @@
 """The audit as a whole, over forgeries that keep every single database consistent."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -10,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from cagnotte.wallet.v1 import events_pb2 as wallet_events
-from services.auditor import AuditError, VerifyReport, run_verify
+from services.auditor import AuditError, run_verify
 from services.auditor.acknowledgements import acknowledge
 from services.auditor.provider import CHECKS as PROVIDER_CHECKS
 from services.auditor.provider import NOT_RUN
@@ -20,17 +18,19 @@ from services.common.kernel.ids import new_uuid7
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.journal import Fact, append_facts, lock_head
 from services.common.testing.clock import ManualClock
-from services.common.testing.postgres import Postgres
 from services.ledger.domain.posting_events import SALE
 from services.ledger.domain.transaction import Kind
 from services.points.domain.command import HoldValue
 from services.wallet.config import Settings
 from services.wallet.domain.tender import TenderKind
+from tests.integration.auditor.audited import failed, verify
 from tests.integration.auditor.history import PHONE_LINES
 from tests.integration.auditor.stage import (
+    BANK,
     CUSTOMERS,
     LATER,
     MEMBERS,
+    PREPAID,
     Stack,
     book_facts,
     follow_checkouts,
@@ -39,7 +39,6 @@ from tests.integration.auditor.stage import (
     make_ticket,
     make_transaction,
     phones_of,
-    points_writer,
     publish_again,
     publish_everything,
     record,
@@ -48,33 +47,6 @@ from tests.integration.auditor.tampering import hash_again
 from tests.integration.auditor.wallet_history import tender
 
 ALICE = CUSTOMERS[0]
-
-
-@pytest.fixture
-async def copy(postgres: Postgres, stack: Stack) -> AsyncIterator[Stack]:
-    """Give a copy of the played history that a test may spoil."""
-    async with AsyncExitStack() as clones:
-        yield Stack(
-            ledger=await clones.enter_async_context(postgres.clone(stack.ledger)),
-            points=await clones.enter_async_context(postgres.clone(stack.points)),
-            wallet=await clones.enter_async_context(postgres.clone(stack.wallet)),
-        )
-
-
-async def verify(stack: Stack, *, wait_seconds: float = 0.0) -> VerifyReport:
-    """Run the audit as the command does."""
-    return await asyncio.to_thread(
-        run_verify,
-        ledger_dsn=stack.ledger.owner_dsn,
-        points_dsn=stack.points.owner_dsn,
-        wallet_dsn=stack.wallet.owner_dsn,
-        wait_seconds=wait_seconds,
-    )
-
-
-def failed(report: VerifyReport) -> set[str]:
-    """Name the failed checks."""
-    return {check.name for check in report.failed()}
 
 
 class TestRunVerify:
@@ -189,6 +161,33 @@ class TestForgeries:
         await book_facts(copy, clock)
         await publish_everything(copy)
         assert failed(await verify(copy)) == set()
+
+    async def test_sees_reversals_that_take_back_too_much(self, copy: Stack) -> None:
+        """Balances, sums and chain may agree: no more is taken back of a transaction than it moved."""
+        async with copy.ledger.open() as db:
+            writer = ledger_writer(db, ManualClock(LATER))
+            sold = make_transaction(Kind.POSTED, (BANK, -800), (PREPAID, 800))
+            part = make_transaction(
+                Kind.REVERSAL, (BANK, -500), (PREPAID, 500), target_id=sold.transaction_id
+            )
+            more = make_transaction(Kind.POSTED, (BANK, 301), (PREPAID, -301))
+            await writer([sold, part])
+            await writer([more])
+        async with copy.ledger.open_as_owner() as conn:
+            await conn.execute(
+                "WITH forged AS (UPDATE transaction SET kind = 5, target_id = $1"
+                "                 WHERE transaction_id = $2 RETURNING shard_id, seq)"
+                " INSERT INTO reversal SELECT $1, shard_id, seq FROM forged",
+                sold.transaction_id,
+                more.transaction_id,
+            )
+            await hash_again(conn)
+        await publish_again(copy.ledger)
+
+        report = await verify(copy)
+
+        assert failed(report) == {"ledger.reversals"}
+        assert "take back" in report.failed()[0].detail
 
     async def test_sees_rights_that_nobody_should_have(self, copy: Stack) -> None:
         """A service that may change its journal could change it: the grant itself is seen."""
@@ -354,50 +353,3 @@ class TestPaidByPhone:
 
         assert failed(report) == {"books.checkout_totals"}
         assert "never paid" in report.failed()[0].detail
-
-
-class TestEventsInFlight:
-    """What is not booked yet is neither skipped nor waited for without end."""
-
-    async def test_reports_what_the_ledger_has_not_consumed(self, copy: Stack) -> None:
-        """An event without its transaction fails the audit by name, until it is booked."""
-        async with copy.points.open() as db:
-            ticket = make_ticket(500, LATER, (1_230, 0, 550, "National"), shopper=None)
-            await points_writer(db, ManualClock(LATER))([record(ticket)])
-        await publish_again(copy.points)
-        report = await verify(copy)
-        assert failed(report) == {"books.events_booked_once", "books.sales_by_vat_rate"}
-        assert any("not yet consumed" in check.detail for check in report.failed())
-        assert {check.kind for check in report.failed()} == {BreakKind.BUSINESS}
-
-        await book_facts(copy, ManualClock(LATER))
-        await publish_again(copy.ledger)
-        assert (await verify(copy)).ok
-
-    async def test_waits_for_what_is_on_its_way(self, copy: Stack) -> None:
-        """The wait ends when the newest events are booked and published."""
-        async with copy.points.open() as db:
-            ticket = make_ticket(501, LATER, (990, 0, 550, "National"), shopper=None)
-            await points_writer(db, ManualClock(LATER))([record(ticket)])
-        await publish_again(copy.points)
-
-        waiting = asyncio.create_task(verify(copy, wait_seconds=60.0))
-        await book_facts(copy, ManualClock(LATER))
-        await publish_again(copy.ledger)
-
-        assert (await waiting).ok
-
-    async def test_never_calls_a_broken_event_arrived_or_missing_silently(
-        self, copy: Stack
-    ) -> None:
-        """A fact that no rule can read fails by name, and is not waited for."""
-        async with copy.points.open() as db, db.transaction() as conn:
-            head = await lock_head(conn, 0)
-            unreadable = Fact(new_uuid7(), 5, new_uuid7(), b"\xff\xff")
-            await append_facts(conn, head, [unreadable], recorded_time=LATER)
-        await publish_again(copy.points)
-
-        report = await verify(copy, wait_seconds=60.0)
-
-        assert failed(report) == {"points.facts_fold_again", "books.events_booked_once"}
-        assert any("cannot be booked" in check.detail for check in report.failed())

@@ -19,6 +19,7 @@ from services.ledger.domain.transaction import (
     LinkedGroup,
     OpenAccount,
     Refusal,
+    TransactionCommand,
 )
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.usecases.commit_batch import CommitBatch
@@ -162,18 +163,30 @@ class TestHolds:
         assert (await ledger.accounts.balance_now(BANK)).balances == (0, 0, 0)
         assert (await ledger.journal.verify()).ok
 
-    async def test_reverse_a_part_across_batches(self, ledger: Ledger) -> None:
-        """A part of an old transaction is taken back once, on swapped sides."""
+    async def test_reverse_in_parts_across_batches(self, ledger: Ledger) -> None:
+        """Parts of an old transaction are taken back on swapped sides, one after the other, and never too much."""
         sale = command((BANK, -80), (SALES, 80))
         await ledger.decide(sale)
-        part = command((BANK, -30), (SALES, 30), kind=Kind.REVERSAL, target_id=sale.transaction_id)
-        again = command(kind=Kind.REVERSAL, target_id=sale.transaction_id)
 
-        await ledger.decide(part)
-        [second] = outcomes(await ledger.decide(again))
+        def take_back(*legs: tuple[str, int]) -> TransactionCommand:
+            return command(*legs, kind=Kind.REVERSAL, target_id=sale.transaction_id)
 
-        assert second.refusal is Refusal.ALREADY_REVERSED
-        assert (await ledger.accounts.balance_now(SALES)).balances.posted == 50
+        part = take_back((BANK, -30), (SALES, 30))
+        balances = []
+        refusals = []
+        for reversal in (part, take_back((BANK, -51), (SALES, 51)), part, take_back(), take_back()):
+            [outcome] = outcomes(await ledger.decide(reversal))
+            refusals.append(outcome.refusal)
+            balances.append((await ledger.accounts.balance_now(SALES)).balances.posted)
+
+        assert balances == [50, 50, 50, 0, 0]
+        assert refusals == [
+            None,
+            Refusal.PART_EXCEEDS_WHOLE,
+            None,
+            None,
+            Refusal.ALREADY_REVERSED,
+        ]
 
 
 class TestAsOf:

@@ -38,7 +38,7 @@ class ReplayedAccount:
 class Replay:
     """Folds one shard's facts in the order of their numbers and says where they contradict themselves.
 
-    It keeps one small record for each account, hold and reversal, and nothing for a transaction.
+    It keeps one small record for each account, hold, reversal and settled transaction.
     """
 
     shard_id: int
@@ -49,7 +49,9 @@ class Replay:
     postings: int = 0
     accounts: dict[int, ReplayedAccount] = field(default_factory=dict)
     holds: dict[UUID, ReplayedHold] = field(default_factory=dict)
-    reversals: dict[UUID, int] = field(default_factory=dict)
+    settled: dict[UUID, dict[int, int]] = field(default_factory=dict)
+    """What is left of each settled transaction, by account, signed."""
+    reversals: list[tuple[UUID, int]] = field(default_factory=list)
 
     def apply(self, fact: JournalFact) -> Iterator[str]:
         """Fold one fact; yield a sentence for each contradiction. Consume the iterator whole."""
@@ -119,13 +121,28 @@ class Replay:
                 return
             self.holds[entry.transaction_id] = ReplayedHold(entry.expire_time, HoldState.OPEN, None)
         elif kind is Kind.REVERSAL:
-            if entry.target_id is None or entry.target_id in self.reversals:
-                yield f"seq {entry.seq} reverses nothing, or the second time"
-                return
-            self.reversals[entry.target_id] = entry.seq
+            yield from self._take_back(recorded)
         elif kind is not Kind.POSTED:
             hold = self.holds.get(entry.target_id) if entry.target_id else None
             if hold is None or hold.state is not HoldState.OPEN:
                 yield f"seq {entry.seq} ends a hold that is not open"
                 return
             hold.state, hold.resolve_seq = _END_STATES[kind], entry.seq
+        if kind in (Kind.POSTED, Kind.HOLD_POSTED):
+            self.settled[entry.transaction_id] = {
+                p.account_id: p.amount for p in recorded.postings if p.layer == Layer.SETTLED
+            }
+
+    def _take_back(self, recorded: Recorded) -> Iterator[str]:
+        """Take a reversal off what is left of its original: it may only come nearer to zero."""
+        entry = recorded.entry
+        left = self.settled.get(entry.target_id) if entry.target_id else None
+        if entry.target_id is None or left is None:
+            yield f"seq {entry.seq} reverses nothing that was settled"
+            return
+        for posting in recorded.postings:
+            before = left.get(posting.account_id, 0)
+            after = left[posting.account_id] = before + posting.amount
+            if abs(after) >= abs(before) or after * before < 0:
+                yield f"seq {entry.seq} takes back more of account {posting.account_id} than is left"
+        self.reversals.append((entry.target_id, entry.seq))

@@ -1,6 +1,7 @@
 """The fold under any commands: money is conserved, floors and holds stand, retries and batches change nothing."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -149,7 +150,7 @@ def reload(book: Book) -> Book:
         )
     loaded.frozen.update(book.frozen)
     loaded.holds.update(book.holds)
-    loaded.originals.update(book.originals)
+    loaded.originals.update({i: replace(original) for i, original in book.originals.items()})
     return loaded
 
 
@@ -201,7 +202,7 @@ def test_the_journal_tells_everything(some_steps: list[Step]) -> None:
     assert {i: (h.state, h.resolve_seq) for i, h in replayed.holds.items()} == {
         i: (h.state, h.resolve_seq) for i, h in book.holds.items()
     }
-    assert replayed.reversals == dict(book.reversals)
+    assert replayed.reversals == book.reversals
     assert len({canonical_bytes(fact) for fact in book.journal}) == book.seq
 
 

@@ -285,7 +285,7 @@ class TestHolds:
 
 
 class TestReversal:
-    """Once, whole or part."""
+    """Whole or in parts, and never more than was moved."""
 
     def test_takes_back_the_whole(self) -> None:
         """Sides are swapped and the balances are as before."""
@@ -296,17 +296,46 @@ class TestReversal:
 
         assert book.balances() == {"alice": (10, 0, 0), "bob": (0, 0, 0)}
 
-    def test_takes_back_a_part_once(self) -> None:
-        """After a part nothing more can be reversed."""
+    def test_takes_back_the_rest_of_a_part(self) -> None:
+        """After a part, a reversal without legs takes what is left; then there is nothing more to reverse."""
         book = make_book(alice=10, bob=0)
         decide(book, command(1, ("alice", -8), ("bob", 8)), now=NOW)
 
         part = command(2, ("alice", -3), ("bob", 3), kind=Kind.REVERSAL, target=1)
         decide(book, part, now=NOW)
-        again = decide(book, command(3, kind=Kind.REVERSAL, target=1), now=NOW)
+        between = book.balances()
+        rest = decide(book, command(3, kind=Kind.REVERSAL, target=1), now=NOW)
+        again = decide(book, command(4, kind=Kind.REVERSAL, target=1), now=NOW)
 
-        assert book.balances() == {"alice": (5, 0, 0), "bob": (5, 0, 0)}
+        assert between == {"alice": (5, 0, 0), "bob": (5, 0, 0)}
+        assert rest.status == 0
+        assert book.balances() == {"alice": (10, 0, 0), "bob": (0, 0, 0)}
         assert again.refusal is Refusal.ALREADY_REVERSED
+
+    @pytest.mark.parametrize(("amount", "refusal"), [(5, None), (6, Refusal.PART_EXCEEDS_WHOLE)])
+    def test_parts_never_exceed_the_whole(self, amount: int, refusal: Refusal | None) -> None:
+        """A second part is measured by what the first has left."""
+        book = make_book(alice=10, bob=0, world=0)
+        decide(book, command(1, ("alice", -8), ("bob", 8)), now=NOW)
+        decide(book, command(2, ("world", -9), ("bob", 9)), now=NOW)
+        first = command(3, ("alice", -3), ("bob", 3), kind=Kind.REVERSAL, target=1)
+        decide(book, first, now=NOW)
+
+        second = command(4, ("alice", -amount), ("bob", amount), kind=Kind.REVERSAL, target=1)
+
+        assert decide(book, second, now=NOW).refusal is refusal
+
+    def test_a_retried_part_is_one_part(self) -> None:
+        """The same reversal sent again gets its first answer and takes nothing more."""
+        book = make_book(alice=10, bob=0)
+        decide(book, command(1, ("alice", -8), ("bob", 8)), now=NOW)
+        part = command(2, ("alice", -3), ("bob", 3), kind=Kind.REVERSAL, target=1)
+        first = decide(book, part, now=NOW)
+
+        again = decide(book, part, now=NOW)
+
+        assert (again.seq, again.replayed) == (first.seq, True)
+        assert book.balances() == {"alice": (5, 0, 0), "bob": (5, 0, 0)}
 
     def test_respects_the_floor(self) -> None:
         """What the receiver has spent cannot be taken back."""

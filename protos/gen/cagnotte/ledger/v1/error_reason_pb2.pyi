@@ -47,15 +47,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_HOLD_EXPIRED: _ErrorReason.ValueType  # 8
     """The hold's expire time has passed, swept already or not."""
     ERROR_REASON_PART_EXCEEDS_WHOLE: _ErrorReason.ValueType  # 9
-    """The part is not contained in what is held or was posted. Example: posting
-    12.00 of a hold of 10.00, or reversing 5.00 of a leg of 4.00.
+    """The part is not contained in what is held, or in what is left of what was
+    posted. Example: posting 12.00 of a hold of 10.00, or reversing 5.00 of a
+    leg of 8.00 of which 4.00 were reversed before.
     """
     ERROR_REASON_EXPIRE_TIME_PASSED: _ErrorReason.ValueType  # 10
     """The hold's expire time is not in the future when it is decided."""
     ERROR_REASON_TRANSACTION_NOT_FOUND: _ErrorReason.ValueType  # 11
     """No accepted transaction has this id."""
     ERROR_REASON_ALREADY_REVERSED: _ErrorReason.ValueType  # 12
-    """The transaction was reversed before: once, whole or part."""
+    """Nothing of the transaction is left: it was reversed before, at once or in
+    parts.
+    """
     ERROR_REASON_NOT_REVERSIBLE: _ErrorReason.ValueType  # 13
     """Holds, their ends and reversals are not reversed. Example: reversing a
     hold, which is voided instead.
@@ -114,15 +117,18 @@ ERROR_REASON_HOLD_CLOSED: ErrorReason.ValueType  # 7
 ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 8
 """The hold's expire time has passed, swept already or not."""
 ERROR_REASON_PART_EXCEEDS_WHOLE: ErrorReason.ValueType  # 9
-"""The part is not contained in what is held or was posted. Example: posting
-12.00 of a hold of 10.00, or reversing 5.00 of a leg of 4.00.
+"""The part is not contained in what is held, or in what is left of what was
+posted. Example: posting 12.00 of a hold of 10.00, or reversing 5.00 of a
+leg of 8.00 of which 4.00 were reversed before.
 """
 ERROR_REASON_EXPIRE_TIME_PASSED: ErrorReason.ValueType  # 10
 """The hold's expire time is not in the future when it is decided."""
 ERROR_REASON_TRANSACTION_NOT_FOUND: ErrorReason.ValueType  # 11
 """No accepted transaction has this id."""
 ERROR_REASON_ALREADY_REVERSED: ErrorReason.ValueType  # 12
-"""The transaction was reversed before: once, whole or part."""
+"""Nothing of the transaction is left: it was reversed before, at once or in
+parts.
+"""
 ERROR_REASON_NOT_REVERSIBLE: ErrorReason.ValueType  # 13
 """Holds, their ends and reversals are not reversed. Example: reversing a
 hold, which is voided instead.

@@ -90,7 +90,9 @@ class _TransactionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     TRANSACTION_KIND_HOLD_VOIDED: _TransactionKind.ValueType  # 4
     """Ends a hold by releasing it."""
     TRANSACTION_KIND_REVERSAL: _TransactionKind.ValueType  # 5
-    """Takes back a settled transaction, whole or in part, once."""
+    """Takes back a settled transaction or a part of it. Its postings count in the
+    original's books, with the sides swapped.
+    """
     TRANSACTION_KIND_HOLD_EXPIRED: _TransactionKind.ValueType  # 6
     """Ends a hold because its time is over; made by the ledger itself."""
 
@@ -108,7 +110,9 @@ TRANSACTION_KIND_HOLD_POSTED: TransactionKind.ValueType  # 3
 TRANSACTION_KIND_HOLD_VOIDED: TransactionKind.ValueType  # 4
 """Ends a hold by releasing it."""
 TRANSACTION_KIND_REVERSAL: TransactionKind.ValueType  # 5
-"""Takes back a settled transaction, whole or in part, once."""
+"""Takes back a settled transaction or a part of it. Its postings count in the
+original's books, with the sides swapped.
+"""
 TRANSACTION_KIND_HOLD_EXPIRED: TransactionKind.ValueType  # 6
 """Ends a hold because its time is over; made by the ledger itself."""
 Global___TransactionKind: _TypeAlias = TransactionKind  # noqa: Y015
@@ -355,7 +359,12 @@ Global___VoidHold: _TypeAlias = VoidHold  # noqa: Y015
 
 @_typing.final
 class Reverse(_message.Message):
-    """Take back a settled transaction, once."""
+    """Take back a settled transaction (POSTED or HOLD_POSTED), whole or in parts,
+    each part a command with an id of its own. All parts together never take back
+    more of an account than the transaction moved there, and any parts end in the
+    same balances as the whole. The basis of the command is not looked at: a
+    reversal counts in the books of its original.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -366,7 +375,7 @@ class Reverse(_message.Message):
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Leg]:
         """The part to take back, on the accounts and sides of the original (the
-        ledger swaps the sides). Empty means the whole.
+        ledger swaps the sides). Empty means all that is left.
         """
 
     def __init__(
