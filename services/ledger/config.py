@@ -1,5 +1,6 @@
 """Settings of the ledger: environment variables with the prefix ``LEDGER_``, read once, in ``main``."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,12 @@ class Settings(ServiceSettings):
     cached_accounts_max: Annotated[
         PositiveInt, Field(description="Accounts whose names are kept in memory.")
     ] = 50_000
+    effective_ahead_days_max: Annotated[
+        PositiveInt,
+        Field(
+            description="How many days ahead a caller's transaction may count: value dates of settlement are."
+        ),
+    ] = 10
     relay_batch_max: Annotated[PositiveInt, Field(description="Facts published at a time.")] = 500
     relay_idle_seconds: Annotated[
         PositiveFloat, Field(description="How often the relay looks when nobody wakes it.")
@@ -35,3 +42,11 @@ class Settings(ServiceSettings):
     sweep_idle_seconds: Annotated[
         PositiveFloat, Field(description="How often expired holds are looked for.")
     ] = 1.0
+
+    def effective_ahead(self) -> timedelta:
+        """Give how far ahead a transaction may count.
+
+        Card and bank settlement takes one to three banking days, and banks close for four days in a row at most
+        (Good Friday to Easter Monday): ten days leave room, and still catch a wrong month or year.
+        """
+        return timedelta(days=self.effective_ahead_days_max)

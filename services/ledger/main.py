@@ -58,7 +58,10 @@ async def serve(settings: Settings) -> int:
         )
         accounts = ReadAccounts(db, directory)
         journal = ReadJournal(db, directory, shard_id=shard_id)
-        servicer = LedgerServicer(engine, accounts, journal, chart)
+        ahead = settings.effective_ahead()
+        servicer = LedgerServicer(
+            engine, accounts, journal, chart, clock=clock, effective_ahead=ahead
+        )
         server = build_server(
             settings.grpc,
             services=[ledger_registration(servicer), clock_registration(clock)],

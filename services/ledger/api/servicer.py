@@ -1,5 +1,6 @@
 """The servicer of ``cagnotte.ledger.v1.LedgerService``: it translates and decides nothing."""
 
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import grpc
 
 from cagnotte.ledger.v1 import ledger_service_pb2 as pb
 from cagnotte.ledger.v1 import ledger_service_pb2_grpc
+from services.common.kernel.clock import Clock
 from services.common.runtime.group_commit import GroupCommit
 from services.common.runtime.grpc_server import Registration
 from services.ledger.codec import commands, pages, render
@@ -36,11 +38,20 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
         accounts: ReadAccounts,
         journal: ReadJournal,
         chart: Chart,
+        *,
+        clock: Clock,
+        effective_ahead: timedelta,
     ) -> None:
+        """Take the use cases, and by whose clock and how far ahead a caller's transaction may count."""
         self._engine = engine
         self._accounts = accounts
         self._journal = journal
         self._chart = chart
+        self._clock = clock
+        self._effective_ahead = effective_ahead
+
+    def _latest(self) -> datetime:
+        return self._clock() + self._effective_ahead
 
     async def OpenAccount(
         self, request: pb.OpenAccountRequest, _context: Context
@@ -63,7 +74,7 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
     ) -> pb.PostTransactionResponse:
         """Decide one transaction."""
         outcome = await self._engine.submit(
-            commands.parse_command(request.transaction, path="transaction")
+            commands.parse_command(request.transaction, path="transaction", latest=self._latest)
         )
         assert isinstance(outcome, Outcome), "a transaction has an outcome"
         if outcome.refusal is Refusal.REQUEST_ID_REUSED:
@@ -77,7 +88,7 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
         self, request: pb.BatchPostTransactionsRequest, _context: Context
     ) -> pb.BatchPostTransactionsResponse:
         """Decide many transactions; linked ones all or nothing."""
-        units, positions = commands.parse_batch(request.transactions)
+        units, positions = commands.parse_batch(request.transactions, latest=self._latest)
         results = await self._engine.submit_many(units)
         ordered = commands.in_request_order(
             [result if isinstance(result, list) else [result] for result in results],

@@ -8,6 +8,7 @@ from uuid import UUID
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2
+from services.common.kernel.errors import InvalidArgument
 from services.common.runtime.timestamps import TIMESTAMP_FAULT, decode_time, is_instant
 from services.common.runtime.uuids import parse_uuid
 from services.ledger.domain.expiry import OWN_ID_VERSION
@@ -15,7 +16,9 @@ from services.ledger.domain.expiry import PURPOSE as EXPIRY_PURPOSE
 from services.ledger.domain.journal import hash_command
 from services.ledger.domain.posting_events import EVENT_PURPOSES
 from services.ledger.domain.transaction import (
+    AccountRepeated,
     Basis,
+    EffectiveTimeOutOfRange,
     InvalidCommand,
     Kind,
     Leg,
@@ -24,6 +27,7 @@ from services.ledger.domain.transaction import (
     OpenAccount,
     TransactionCommand,
     leg_fault,
+    repeated_leg,
 )
 
 TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -31,6 +35,9 @@ TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 TIME_MAX: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """No effective time at or after it."""
+
+Latest = Callable[[], datetime]
+"""Gives the latest effective time that is taken at present."""
 
 RESERVED_PURPOSES: Final = EVENT_PURPOSES | {EXPIRY_PURPOSE}
 """Purposes that no caller may use: what stands under them was booked from an event or by the sweep."""
@@ -54,12 +61,18 @@ def parse_open_account(request: ledger_service_pb2.OpenAccountRequest) -> OpenAc
     return OpenAccount(request.name, request.asset, floor, request.gl_code)
 
 
-def parse_command(message: ledger_pb2.TransactionCommand, *, path: str) -> TransactionCommand:
+def parse_command(
+    message: ledger_pb2.TransactionCommand, *, path: str, latest: Latest = lambda: TIME_MAX
+) -> TransactionCommand:
     """Parse one command. ``path`` is where it stands in the request, for violations.
 
+    ``latest`` gives the latest effective time that is taken now; it is asked when a command has one.
+
     Raises:
-        NotBalanced: debits and credits differ, or an account occurs twice.
-        InvalidCommand: the id is the ledger's own kind, or a time is out of range.
+        NotBalanced: debits and credits differ.
+        AccountRepeated: an account occurs twice.
+        EffectiveTimeOutOfRange: it would count too far ahead.
+        InvalidCommand: the id is the ledger's own kind, or a time is no time of a book.
     """
     transaction_id = parse_uuid(message.transaction_id)
     if transaction_id.int >> _VERSION_SHIFT & 0xF == OWN_ID_VERSION:
@@ -79,10 +92,10 @@ def parse_command(message: ledger_pb2.TransactionCommand, *, path: str) -> Trans
             ]
         )
         if legs and (fault := leg_fault(legs)) is not None:
-            raise NotBalanced(fault, violations=[(f"{path}.{name}.legs", fault)])
+            raise _refused_legs(legs, fault, f"{path}.{name}.legs")
     effective_time = expire_time = None
     if message.HasField("effective_time"):
-        effective_time = _time(message.effective_time, f"{path}.effective_time")
+        effective_time = _effective_time(message.effective_time, f"{path}.effective_time", latest)
     if kind is Kind.HOLD:
         expire_time = _time(action.expire_time, f"{path}.hold.expire_time")
     return _command(
@@ -124,7 +137,7 @@ def _command(  # noqa: PLR0917 -- the parts of a command, on the hot path
 
 
 def parse_batch(
-    messages: Sequence[ledger_pb2.TransactionCommand],
+    messages: Sequence[ledger_pb2.TransactionCommand], *, latest: Latest = lambda: TIME_MAX
 ) -> tuple[list[TransactionCommand | LinkedGroup], list[list[int]]]:
     """Parse a batch into units, linked groups gathered at the place of their first member.
 
@@ -134,7 +147,7 @@ def parse_batch(
     positions: list[list[int]] = []
     groups: dict[int, tuple[int, list[TransactionCommand]]] = {}
     for position, message in enumerate(messages):
-        command = parse_command(message, path=f"transactions[{position}]")
+        command = parse_command(message, path=f"transactions[{position}]", latest=latest)
         group = message.link_group
         if not group:
             units.append(command)
@@ -170,6 +183,28 @@ _TARGETS: Final[Mapping[Kind, Callable[[Any], UUID]]] = {
 def _target(kind: Kind, action: Any) -> UUID | None:
     find = _TARGETS.get(kind)
     return find(action) if find else None
+
+
+def _refused_legs(legs: Sequence[Leg], fault: str, path: str) -> InvalidArgument:
+    """Make the refusal of legs at fault; an account that occurs twice is named with its place."""
+    place = repeated_leg(legs)
+    if place is None:
+        return NotBalanced(fault, violations=[(path, fault)])
+    account = legs[place].account
+    fault = f"{account} occurs in an earlier leg"
+    return AccountRepeated(
+        f"The account {fault}.", violations=[(f"{path}[{place}].account", fault)], account=account
+    )
+
+
+def _effective_time(message: Timestamp, path: str, latest: Latest) -> datetime:
+    time = _time(message, path)
+    if time > (limit := latest()):
+        fault = f"must not be later than {limit.isoformat()}"
+        raise EffectiveTimeOutOfRange(
+            f"{path} {fault}.", violations=[(path, fault)], latest=limit.isoformat()
+        )
+    return time
 
 
 def _time(message: Timestamp, path: str) -> datetime:

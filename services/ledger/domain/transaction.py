@@ -133,9 +133,21 @@ class Outcome(NamedTuple):
 
 
 class NotBalanced(InvalidArgument):
-    """The legs do not sum to zero per asset, or name an account twice. Nothing is recorded."""
+    """The legs do not sum to zero per asset. Nothing is recorded."""
 
     reason: ClassVar[str] = "NOT_BALANCED"
+
+
+class AccountRepeated(InvalidArgument):
+    """Two legs name one account, whose single posting would have to say one amount. Nothing is recorded."""
+
+    reason: ClassVar[str] = "ACCOUNT_REPEATED"
+
+
+class EffectiveTimeOutOfRange(InvalidArgument):
+    """A transaction would count further ahead than settlement ever does: a mistake. Nothing is recorded."""
+
+    reason: ClassVar[str] = "EFFECTIVE_TIME_OUT_OF_RANGE"
 
 
 class InvalidCommand(InvalidArgument):
@@ -150,6 +162,19 @@ class RequestIdReused(InvalidArgument):
     reason: ClassVar[str] = "REQUEST_ID_REUSED"
 
 
+_REPEATED: Final = "an account occurs twice"
+
+
+def repeated_leg(legs: Sequence[Leg]) -> int | None:
+    """Give the place of the first leg whose account an earlier leg names, or None."""
+    seen: set[str] = set()
+    for place, leg in enumerate(legs):
+        if leg.account in seen:
+            return place
+        seen.add(leg.account)
+    return None
+
+
 def leg_fault(legs: Sequence[Leg]) -> str | None:
     """Say what is wrong with the legs of one command, or None.
 
@@ -158,11 +183,11 @@ def leg_fault(legs: Sequence[Leg]) -> str | None:
     if len(legs) == 2:  # noqa: PLR2004 -- the shape itself
         first, second = legs
         if first.account == second.account:
-            return f"the account {first.account} occurs twice"
+            return _REPEATED
         if first.asset == second.asset and first.amount + second.amount == 0:
             return None
     elif len({leg.account for leg in legs}) != len(legs):
-        return "an account occurs twice"
+        return _REPEATED
     sums: dict[str, int] = {}
     for leg in legs:
         sums[leg.asset] = sums.get(leg.asset, 0) + leg.amount

@@ -1,6 +1,7 @@
 """The ledger as a process, asked over gRPC."""
 
 from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -69,6 +70,9 @@ class TestGrpc:
     async def test_bad_input(self, service: Service) -> None:
         """Bad input is INVALID_ARGUMENT with the fields at fault, and nothing is written."""
         unbalanced = post((BANK, -500), (SALES, 400))
+        twice = post((BANK, -500), (SALES, 400), (SALES, 100))
+        ahead = post((BANK, -500), (SALES, 500))
+        ahead.effective_time.FromDatetime(datetime.now(UTC) + timedelta(days=11))
         reused = post((BANK, -500), (SALES, 500))
         await service.ledger.PostTransaction(pb.PostTransactionRequest(transaction=reused))
         reused.post.legs[0].amount = reused.post.legs[1].amount = 600
@@ -85,6 +89,16 @@ class TestGrpc:
             return await refusal(call(pb.PostTransactionRequest(transaction=command)))
 
         assert await answer(unbalanced) == (invalid, "NOT_BALANCED", ["transaction.post.legs"])
+        assert await answer(twice) == (
+            invalid,
+            "ACCOUNT_REPEATED",
+            ["transaction.post.legs[2].account"],
+        )
+        assert await answer(ahead) == (
+            invalid,
+            "EFFECTIVE_TIME_OUT_OF_RANGE",
+            ["transaction.effective_time"],
+        )
         assert (await answer(reused))[:2] == (invalid, "REQUEST_ID_REUSED")
         assert await answer(zero) == (
             invalid,

@@ -68,8 +68,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ACCOUNT_DIFFERS: _ErrorReason.ValueType  # 15
     """An account of this name is open with another asset, floor or GL code."""
     ERROR_REASON_NOT_BALANCED: _ErrorReason.ValueType  # 16
-    """The legs of a command do not sum to zero per asset, or name an account
-    twice. Always INVALID_ARGUMENT with field violations, nothing is recorded.
+    """The legs of a command do not sum to zero per asset. Always INVALID_ARGUMENT
+    with field violations, nothing is recorded: not of the batch either.
     """
     ERROR_REASON_INVALID_COMMAND: _ErrorReason.ValueType  # 17
     """A field breaks a rule that the proto's constraints cannot state. Always
@@ -83,6 +83,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_EVENT_UNREADABLE: _ErrorReason.ValueType  # 19
     """The bytes of an event are not what its type says, or a field that the books
     need is malformed. It lies among the dead letters under this reason.
+    """
+    ERROR_REASON_ACCOUNT_REPEATED: _ErrorReason.ValueType  # 20
+    """Two legs of a command name the same account; the violation and the metadata
+    (`account`) say which. Net them into one leg. Always INVALID_ARGUMENT,
+    nothing is recorded. Example: a sale that credits `gl/707100` in two legs.
+    """
+    ERROR_REASON_EFFECTIVE_TIME_OUT_OF_RANGE: _ErrorReason.ValueType  # 21
+    """The effective time lies further ahead than the ledger takes (ten days unless
+    it is set otherwise; metadata `latest`). Always INVALID_ARGUMENT, nothing is
+    recorded. Example: the year 2027 for a value date of 2026.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -138,8 +148,8 @@ ERROR_REASON_LINK_GROUP_FAILED: ErrorReason.ValueType  # 14
 ERROR_REASON_ACCOUNT_DIFFERS: ErrorReason.ValueType  # 15
 """An account of this name is open with another asset, floor or GL code."""
 ERROR_REASON_NOT_BALANCED: ErrorReason.ValueType  # 16
-"""The legs of a command do not sum to zero per asset, or name an account
-twice. Always INVALID_ARGUMENT with field violations, nothing is recorded.
+"""The legs of a command do not sum to zero per asset. Always INVALID_ARGUMENT
+with field violations, nothing is recorded: not of the batch either.
 """
 ERROR_REASON_INVALID_COMMAND: ErrorReason.ValueType  # 17
 """A field breaks a rule that the proto's constraints cannot state. Always
@@ -153,5 +163,15 @@ Example: a ticket with a VAT rate that the chart does not know.
 ERROR_REASON_EVENT_UNREADABLE: ErrorReason.ValueType  # 19
 """The bytes of an event are not what its type says, or a field that the books
 need is malformed. It lies among the dead letters under this reason.
+"""
+ERROR_REASON_ACCOUNT_REPEATED: ErrorReason.ValueType  # 20
+"""Two legs of a command name the same account; the violation and the metadata
+(`account`) say which. Net them into one leg. Always INVALID_ARGUMENT,
+nothing is recorded. Example: a sale that credits `gl/707100` in two legs.
+"""
+ERROR_REASON_EFFECTIVE_TIME_OUT_OF_RANGE: ErrorReason.ValueType  # 21
+"""The effective time lies further ahead than the ledger takes (ten days unless
+it is set otherwise; metadata `latest`). Always INVALID_ARGUMENT, nothing is
+recorded. Example: the year 2027 for a value date of 2026.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

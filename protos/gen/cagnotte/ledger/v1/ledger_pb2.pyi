@@ -228,7 +228,10 @@ class Leg(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     ASSET_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """The account's name. An account occurs once in a transaction."""
+    """The account's name. An account occurs once in a transaction, or the command
+    fails with ACCOUNT_REPEATED: what it moves there is one posting with one
+    balance after it. Who has two amounts for it sends their net.
+    """
     side: Global___Side.ValueType
     """Debit or credit."""
     amount: _builtins.int
@@ -429,7 +432,11 @@ class TransactionCommand(_message.Message):
     """
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
-        """When it counts; absent means when it is recorded."""
+        """When it counts, to the microsecond, from the year 2000 on; absent means when
+        it is recorded. It may lie in the past, and ten days ahead (value dates of
+        settlement), unless the ledger is set otherwise: beyond, the call fails with
+        EFFECTIVE_TIME_OUT_OF_RANGE.
+        """
 
     @_builtins.property
     def post(self) -> Global___Post:
