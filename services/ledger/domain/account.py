@@ -73,10 +73,20 @@ class AccountState:
     """The balances of one account inside a batch: the fold's working copy of a locked row.
 
     ``account`` is None while the account is only planned: a command names it, a pattern of the chart describes it,
-    and it opens when the command is accepted.
+    and it opens when the command is accepted. What a fold asks for again and again lies beside the balances.
     """
 
-    __slots__ = ("account", "pending_in", "pending_out", "posted", "spec")
+    __slots__ = (
+        "account",
+        "account_id",
+        "asset",
+        "floor",
+        "gl_key",
+        "pending_in",
+        "pending_out",
+        "posted",
+        "spec",
+    )
 
     def __init__(
         self,
@@ -88,10 +98,21 @@ class AccountState:
         pending_in: int,
     ) -> None:
         self.spec = spec
-        self.account = account
+        self.asset = spec.asset
+        self.floor = spec.floor
+        self.gl_key = spec.gl_code, spec.asset
+        self.account: Account | None = None
+        self.account_id = 0
+        if account is not None:
+            self.open(account)
         self.posted = posted
         self.pending_out = pending_out
         self.pending_in = pending_in
+
+    def open(self, account: Account) -> None:
+        """Take the account that was opened as planned, or read."""
+        self.account = account
+        self.account_id = account.account_id
 
     def restore(self, posted: int, pending_out: int, pending_in: int) -> None:
         """Put back balances taken earlier: the undo of a linked group."""

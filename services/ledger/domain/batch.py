@@ -1,15 +1,15 @@
 """One batch: what its commands need from the tables, and the fold over all of them in their order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import assert_never
+from typing import Final, assert_never
 from uuid import UUID
 
 from services.ledger.domain.account import Account, AccountState
 from services.ledger.domain.book import Book
-from services.ledger.domain.days import DaySums
+from services.ledger.domain.days import AccountDay, DaySums, GlDay
 from services.ledger.domain.decide import AccountOpened, decide, decide_group, open_account
 from services.ledger.domain.journal import Entry, Posting, canonical_bytes
 from services.ledger.domain.transaction import (
@@ -20,6 +20,7 @@ from services.ledger.domain.transaction import (
     Refusal,
     TransactionCommand,
 )
+from services.ledger.domain.transfers import decide_transfer
 
 Unit = TransactionCommand | LinkedGroup | OpenAccount
 """What is decided as one: a transaction, a linked group, or the opening of an account."""
@@ -68,7 +69,10 @@ def decide_all(book: Book, units: Iterable[Unit], *, now: datetime) -> list[Resu
     results: list[Result] = []
     for unit in units:
         if isinstance(unit, TransactionCommand):
-            results.append(decide(book, unit, now=now))
+            outcome = decide_transfer(book, unit, now=now)
+            if outcome is None:
+                outcome = decide(book, unit, now=now)
+            results.append(outcome)
         elif isinstance(unit, LinkedGroup):
             results.append(decide_group(book, unit, now=now))
         elif isinstance(unit, OpenAccount):
@@ -77,6 +81,9 @@ def decide_all(book: Book, units: Iterable[Unit], *, now: datetime) -> list[Resu
             assert_never(unit)
     return results
 
+
+_HOLD_KINDS: Final = frozenset((Kind.HOLD, Kind.HOLD_POSTED, Kind.HOLD_VOIDED, Kind.HOLD_EXPIRED))
+"""Kinds whose postings may lie in a held layer."""
 
 BalanceRow = tuple[int, int, int, int]
 """An account's id with its three balances: posted, pending_out, pending_in."""
@@ -94,8 +101,9 @@ class Changes:
     opened: list[Account] = field(default_factory=list)
     opened_balances: list[BalanceRow] = field(default_factory=list)
     balances: list[BalanceRow] = field(default_factory=list)
+    account_days: list[AccountDay] = field(default_factory=list)
+    gl_days: list[GlDay] = field(default_factory=list)
     fact_bytes: list[bytes] = field(default_factory=list)
-    days: DaySums = field(default_factory=DaySums)
     refusals: int = 0
 
 
@@ -106,58 +114,73 @@ class ChangeLog:
         self._book = book
         self._changes = Changes()
         self._taken = 0
-        self._states: dict[int, AccountState] = {}
-        self._accounts: dict[int, Account] = {}
-        for state in book.accounts.values():
-            assert state.account is not None, "accounts of a book are open"
-            self._note(state, state.account)
-
-    def _note(self, state: AccountState, account: Account) -> None:
-        self._states[account.account_id] = state
-        self._accounts[account.account_id] = account
+        self._days = DaySums()
+        self._held: dict[int, int] = {}
 
     def take_new(self) -> None:
         """Take over the facts that were recorded since the last time; no linked group may be open."""
-        book, changes = self._book, self._changes
+        book, changes, days = self._book, self._changes, self._days
         assert book.undo is None, "what is taken cannot be taken back"
-        fact_bytes, accounts = changes.fact_bytes, self._accounts
+        fact_bytes, entries, postings = changes.fact_bytes, changes.entries, changes.postings
         for fact in islice(book.journal, self._taken, None):
             fact_bytes.append(canonical_bytes(fact))
             if isinstance(fact, Account):
                 changes.opened.append(fact)
-                self._note(book.accounts[fact.name], fact)
                 continue
-            changes.entries.append(fact.entry)
-            if fact.entry.status:
+            entry = fact.entry
+            entries.append(entry)
+            if entry.status:
                 changes.refusals += 1
-            changes.postings.extend(fact.postings)
-            changes.days.add(fact, accounts)
+                continue
+            postings += fact.postings
+            days.add(fact)
+            if entry.kind in _HOLD_KINDS:
+                self._take_held(fact.postings)
         self._taken = len(book.journal)
+
+    def _take_held(self, postings: Iterable[Posting]) -> None:
+        """Note the sums of held postings, which no day counts."""
+        held = self._held
+        for account_id, _, layer, amount, _, _ in postings:
+            if layer:
+                held[account_id] = held.get(account_id, 0) + amount
 
     def finish(self) -> Changes:
         """Give all that the batch did, and assert what no fold may ever break: every asset sums to zero."""
         self.take_new()
-        changes = self._changes
-        _assert_conserved(changes.postings, self._accounts)
-        opened = {account.account_id for account in changes.opened}
-        touched = {posting[0] for posting in changes.postings}
-        for account_id, state in self._states.items():
-            row = (account_id, state.posted, state.pending_out, state.pending_in)
-            if account_id in opened:
-                changes.opened_balances.append(row)
-            elif account_id in touched:
-                changes.balances.append(row)
+        changes, states = self._changes, self._book.accounts_by_id
+        changes.account_days = self._days.by_account()
+        changes.gl_days = self._days.by_gl(states)
+        self._assert_conserved()
+        touched = {row[0]: None for row in changes.account_days}
+        touched.update(dict.fromkeys(self._held))
+        opened = {account.account_id: None for account in changes.opened}
+        changes.opened_balances = _balance_rows(opened, states)
+        if opened:
+            touched = {account_id: None for account_id in touched if account_id not in opened}
+        changes.balances = _balance_rows(touched, states)
         return changes
+
+    def _assert_conserved(self) -> None:
+        sums: dict[tuple[str, str], int] = {}
+        for _, asset, _, _, _, debit, credit in self._changes.gl_days:
+            sums[asset, "settled"] = sums.get((asset, "settled"), 0) + credit - debit
+        for account_id, amount in self._held.items():
+            asset = self._book.accounts_by_id[account_id].asset
+            sums[asset, "held"] = sums.get((asset, "held"), 0) + amount
+        assert not any(sums.values()), "a batch neither makes nor loses value"
+
+
+def _balance_rows(
+    account_ids: Iterable[int], states: Mapping[int, AccountState]
+) -> list[BalanceRow]:
+    rows = []
+    for account_id in account_ids:
+        state = states[account_id]
+        rows.append((account_id, state.posted, state.pending_out, state.pending_in))
+    return rows
 
 
 def changes_of(book: Book) -> Changes:
     """Gather what a batch did, all at once."""
     return ChangeLog(book).finish()
-
-
-def _assert_conserved(postings: Iterable[Posting], accounts: dict[int, Account]) -> None:
-    sums: dict[tuple[str, bool], int] = {}
-    for account_id, _, layer, amount, _, _ in postings:
-        key = accounts[account_id].asset, layer == 0
-        sums[key] = sums.get(key, 0) + amount
-    assert not any(sums.values()), "a batch neither makes nor loses value"

@@ -4,10 +4,11 @@ The use case fills a book with the locked rows that the commands touch, folds th
 book has gathered. A book is mutable for speed; folding the same commands over equal books gives equal results.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from services.ledger.domain.account import (
     AccountState,
     account_id_of,
 )
-from services.ledger.domain.journal import JournalFact
+from services.ledger.domain.journal import Entry, JournalFact
 
 
 class Openable(Protocol):
@@ -28,7 +29,7 @@ class Openable(Protocol):
 
 
 class Frozen(NamedTuple):
-    """The part of a recorded transaction that answers a retry."""
+    """The part of a recorded transaction that answers a retry, as it is read."""
 
     request_hash: bytes
     status: int
@@ -92,6 +93,7 @@ class Book:
 
     __slots__ = (
         "accounts",
+        "accounts_by_id",
         "chart",
         "ended_holds",
         "frozen",
@@ -114,7 +116,8 @@ class Book:
         self.chart = chart
         self.targets = frozenset(targets)
         self.accounts: dict[str, AccountState] = {}
-        self.frozen: dict[UUID, Frozen] = {}
+        self.accounts_by_id: dict[int, AccountState] = {}
+        self.frozen: dict[UUID, Frozen | Entry] = {}
         self.holds: dict[UUID, Hold] = {}
         self.originals: dict[UUID, Original] = {}
         self.journal: list[JournalFact] = []
@@ -128,17 +131,16 @@ class Book:
     ) -> None:
         """Add an open account with the balances of its locked row."""
         spec = AccountSpec(account.name, account.asset, account.floor, account.gl_code)
-        self.accounts[account.name] = AccountState(
+        state = AccountState(
             spec, account, posted=posted, pending_out=pending_out, pending_in=pending_in
         )
+        self.accounts[account.name] = self.accounts_by_id[account.account_id] = state
 
-    def adopt_accounts(self, states: Mapping[str, AccountState], names: Iterable[str]) -> None:
-        """Add those of ``names`` that an earlier batch has left in ``states``, and go on from there."""
-        accounts = self.accounts
-        for name in names:
-            state = states.get(name)
-            if state is not None:
-                accounts[name] = state
+    def adopt_accounts(
+        self, accounts: dict[str, AccountState], accounts_by_id: dict[int, AccountState]
+    ) -> None:
+        """Go on from the accounts that earlier batches have left, in these very dictionaries."""
+        self.accounts, self.accounts_by_id = accounts, accounts_by_id
 
     def find_account(self, name: str) -> AccountState | None:
         """Give an account's state: open, or planned when the chart opens its name by itself."""
@@ -162,12 +164,16 @@ class Book:
             gl_code=spec.gl_code,
             open_time=now,
         )
-        state.account = account
-        self.accounts[spec.name] = state
+        state.open(account)
+        self.accounts[spec.name] = self.accounts_by_id[account.account_id] = state
         self.journal.append(account)
         if self.undo is not None:
-            self.undo.append(lambda: self.accounts.pop(spec.name))
+            self.undo.append(partial(self._close_account, account))
         return account
+
+    def _close_account(self, account: Account) -> None:
+        """Take an opening back: the undo of a linked group."""
+        del self.accounts[account.name], self.accounts_by_id[account.account_id]
 
     def begin_group(self) -> "Mark":
         """Start to keep an undo list, for a linked group."""

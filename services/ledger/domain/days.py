@@ -1,68 +1,98 @@
 """Sums by day: what makes balances as of an effective time and the trial balance index reads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
 
 from services.common.kernel.clock import business_date
-from services.ledger.domain.account import Account
+from services.ledger.domain.account import AccountState
 from services.ledger.domain.journal import Recorded
-from services.ledger.domain.transaction import Layer
 
-_SETTLED: Final = int(Layer.SETTLED)
+AccountDay = tuple[int, date, int, int, int, int]
+"""``account_id``, ``effective_day``, debit, credit, first seq, last seq: one account on one business day."""
+
+GlDay = tuple[str, str, int, date, date, int, int]
+"""``gl_code``, ``asset``, ``basis``, ``effective_day``, ``recorded_day``, debit, credit: as recorded on one day."""
+
+_Sums = list[int]
+"""Debit, credit, first seq and last seq; debit and credit are positive."""
 
 
-AccountDay = tuple[int, date]
-"""One account on one effective business day: ``account_id``, ``effective_day``."""
-
-GlDay = tuple[str, str, int, date, date]
-"""``gl_code``, ``asset``, ``basis``, ``effective_day``, ``recorded_day``: a GL account, as recorded on one day."""
-
-
-@dataclass(slots=True)
 class DaySums:
-    """Debits and credits of settled postings, by account and day and by GL account and day.
+    """Debits and credits of a batch's settled postings: by basis and effective day, and in these by account."""
 
-    A value of ``accounts`` is [debit, credit, first seq, last seq], of ``gl`` [debit, credit]; all positive.
-    """
+    __slots__ = ("_books", "_recorded_day", "_recorded_time")
 
-    accounts: dict[AccountDay, list[int]] = field(default_factory=dict)
-    gl: dict[GlDay, list[int]] = field(default_factory=dict)
-    _last: tuple[datetime, date] | None = None
+    def __init__(self) -> None:
+        self._books: dict[tuple[int, date], dict[int, _Sums]] = {}
+        self._recorded_time: datetime | None = None
+        self._recorded_day = date.min
 
-    def _day_of(self, recorded_time: datetime) -> date:
-        """Give the business day of a time of recording, which is one and the same for a whole batch."""
-        if self._last is None or self._last[0] is not recorded_time:
-            self._last = recorded_time, business_date(recorded_time)
-        return self._last[1]
-
-    def add(self, recorded: Recorded, accounts: Mapping[int, Account]) -> None:
-        """Add the settled postings of one transaction. ``accounts`` is by id."""
+    def add(self, recorded: Recorded) -> None:
+        """Add the settled postings of one transaction; all of a batch have one time of recording."""
         entry, postings = recorded
-        if not postings:
-            return
-        recorded_day = self._day_of(entry.recorded_time)
-        day = recorded_day
+        if entry.recorded_time is not self._recorded_time:
+            self._recorded_time = entry.recorded_time
+            self._recorded_day = business_date(entry.recorded_time)
+        day = self._recorded_day
         if entry.effective_time is not entry.recorded_time:
             day = business_date(entry.effective_time)
-        seq, basis = entry.seq, entry.basis
-        for account_id, _, layer, amount, _, _ in postings:
-            if layer != _SETTLED:
+        key = entry.basis, day
+        book = self._books.get(key)
+        if book is None:
+            book = self._books[key] = {}
+        for account_id, seq, layer, amount, _, _ in postings:
+            if layer:
                 continue
-            debit, credit = (-amount, 0) if amount < 0 else (0, amount)
-            key = (account_id, day)
-            sums = self.accounts.get(key)
+            sums = book.get(account_id)
             if sums is None:
-                self.accounts[key] = [debit, credit, seq, seq]
+                sums = book[account_id] = [0, 0, seq, seq]
+            if amount < 0:
+                sums[0] -= amount
             else:
-                sums[0] += debit
-                sums[1] += credit
-                sums[3] = seq
-            account = accounts[account_id]
-            gl_key = (account.gl_code, account.asset, basis, day, recorded_day)
-            gl_sums = self.gl.get(gl_key)
-            if gl_sums is None:
-                gl_sums = self.gl[gl_key] = [0, 0]
-            gl_sums[0] += debit
-            gl_sums[1] += credit
+                sums[1] += amount
+            sums[3] = seq
+
+    def by_account(self) -> list[AccountDay]:
+        """Give the sums by account and day."""
+        days: dict[date, dict[int, _Sums]] = {}
+        for (_, day), book in self._books.items():
+            days[day] = _merged(days[day], book) if day in days else book
+        return [
+            (account_id, day, debit, credit, first, last)
+            for day, book in days.items()
+            for account_id, (debit, credit, first, last) in book.items()
+        ]
+
+    def by_gl(self, accounts: Mapping[int, AccountState]) -> list[GlDay]:
+        """Give the sums by GL account, asset, basis and day; ``accounts`` is by id."""
+        rows: list[GlDay] = []
+        for (basis, day), book in self._books.items():
+            totals: dict[tuple[str, str], list[int]] = {}
+            for account_id, (debit, credit, _, _) in book.items():
+                key = accounts[account_id].gl_key
+                total = totals.get(key)
+                if total is None:
+                    total = totals[key] = [0, 0]
+                total[0] += debit
+                total[1] += credit
+            rows += [
+                (gl_code, asset, basis, day, self._recorded_day, debit, credit)
+                for (gl_code, asset), (debit, credit) in totals.items()
+            ]
+        return rows
+
+
+def _merged(one: dict[int, _Sums], other: dict[int, _Sums]) -> dict[int, _Sums]:
+    """Add up two bases of one day."""
+    merged = dict(one)
+    for account_id, sums in other.items():
+        mine = one.get(account_id)
+        merged[account_id] = sums
+        if mine is not None:
+            merged[account_id] = [
+                mine[0] + sums[0],
+                mine[1] + sums[1],
+                min(mine[2], sums[2]),
+                max(mine[3], sums[3]),
+            ]
+    return merged

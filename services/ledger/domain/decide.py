@@ -95,7 +95,7 @@ def open_account(book: Book, command: OpenAccount, *, now: datetime) -> AccountO
     return AccountOpened(state.account, replayed=True)
 
 
-def replay_outcome(command: TransactionCommand, known: Frozen) -> Outcome:
+def replay_outcome(command: TransactionCommand, known: Frozen | Entry) -> Outcome:
     """Answer an id that is already decided: its outcome again, or REQUEST_ID_REUSED for other content."""
     if known.request_hash != command.request_hash:
         reused = Refusal.REQUEST_ID_REUSED
@@ -229,7 +229,7 @@ def _record(
         command.request_hash,
     )
     book.journal.append(Recorded(entry, postings))
-    book.frozen[transaction_id] = Frozen(command.request_hash, status, seq, now)
+    book.frozen[transaction_id] = entry
     if book.undo is not None:
         book.undo.append(partial(_forget, book, transaction_id))
     if transaction_id in book.targets and status == ACCEPTED:
@@ -243,9 +243,8 @@ def _forget(book: Book, transaction_id: UUID) -> None:
 
 
 def _as_original(book: Book, entry: Entry, postings: Sequence[Posting]) -> Original:
-    names = {s.account.account_id: name for name, s in book.accounts.items() if s.account}
     legs = tuple(
-        (names[posting.account_id], posting.amount)
+        (book.accounts_by_id[posting.account_id].spec.name, posting.amount)
         for posting in postings
         if posting.layer == _SETTLED
     )

@@ -36,9 +36,11 @@ _TRANSACTION_TAG: Final = 1
 _OPENING_TAG: Final = 2
 _HEAD: Final = struct.Struct(">BQ16sBHBqqq16s16s")
 _POSTING: Final = struct.Struct(">qBqq")
+_TWO_POSTINGS: Final = struct.Struct(">HqBqqqBqq")
 _OPENING: Final = struct.Struct(">BQqqBq")
 _COMMAND: Final = struct.Struct(">BBqq16s")
 _LENGTH: Final = struct.Struct(">H")
+_NO_TEXT: Final = _LENGTH.pack(0)
 
 
 class Entry(NamedTuple):
@@ -98,26 +100,35 @@ def canonical_bytes(fact: JournalFact) -> bytes:
     recorded_time = effective_time = _micros(entry.recorded_time)
     if entry.effective_time is not entry.recorded_time:
         effective_time = _micros(entry.effective_time)
-    parts = [
-        _HEAD.pack(
-            _TRANSACTION_TAG,
-            entry.seq,
-            entry.transaction_id.bytes,
-            entry.kind,
-            entry.status,
-            entry.basis,
-            effective_time,
-            recorded_time,
-            NO_TIME if expire_time is None else epoch_micros(expire_time),
-            NO_ID if target_id is None else target_id.bytes,
-            entry.request_hash,
-        ),
-        _purpose_bytes(entry.purpose),
-        text_bytes(entry.reference),
-        _LENGTH.pack(len(postings)),
-    ]
-    for account_id, _, layer, amount, balance_after, _ in postings:
-        parts.append(_POSTING.pack(account_id, layer, amount, balance_after))
+    head = _HEAD.pack(
+        _TRANSACTION_TAG,
+        entry.seq,
+        entry.transaction_id.bytes,
+        entry.kind,
+        entry.status,
+        entry.basis,
+        effective_time,
+        recorded_time,
+        NO_TIME if expire_time is None else epoch_micros(expire_time),
+        NO_ID if target_id is None else target_id.bytes,
+        entry.request_hash,
+    )
+    return (
+        head + _purpose_bytes(entry.purpose) + text_bytes(entry.reference) + _legs_bytes(postings)
+    )
+
+
+def _legs_bytes(postings: Sequence[Posting]) -> bytes:
+    if len(postings) == 2:  # noqa: PLR2004 -- by far the most common number, and one step
+        (account_id, _, layer, amount, after, _), (other_id, _, other_layer, other, then, _) = (
+            postings
+        )
+        return _TWO_POSTINGS.pack(
+            2, account_id, layer, amount, after, other_id, other_layer, other, then
+        )
+    parts = [_LENGTH.pack(len(postings))]
+    for account_id, _, layer, amount, after, _ in postings:
+        parts.append(_POSTING.pack(account_id, layer, amount, after))
     return b"".join(parts)
 
 
@@ -142,6 +153,8 @@ def _opening_bytes(account: Account) -> bytes:
 
 def text_bytes(text: str) -> bytes:
     """Render a text with its length in front, so that texts cannot run into one another."""
+    if not text:
+        return _NO_TEXT
     encoded = text.encode()
     return _LENGTH.pack(len(encoded)) + encoded
 

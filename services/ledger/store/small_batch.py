@@ -84,11 +84,10 @@ def _journal_columns(changes: Changes) -> list[list[object]]:
 
 
 def _sum_columns(changes: Changes) -> list[object]:
-    days = changes.days
     return [
         *_columns(changes.balances, 4),
-        *_columns([(*key, *sums) for key, sums in days.accounts.items()], 6),
-        *_columns([(*key, *sums) for key, sums in days.gl.items()], 7),
+        *_columns(changes.account_days, 6),
+        *_columns(changes.gl_days, 7),
         len(changes.entries) - changes.refusals,
         changes.refusals,
         len(changes.postings),

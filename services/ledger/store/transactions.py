@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +13,7 @@ from services.common.runtime.database import Connection, load_queries
 from services.ledger.domain.batch import Changes
 from services.ledger.domain.book import Book, Frozen
 from services.ledger.domain.journal import Entry, Posting
+from services.ledger.store.copy_rows import JournalRows
 
 QUERIES: Final = load_queries(__package__, "transactions.sql")
 
@@ -108,8 +109,8 @@ async def holds_due(conn: Connection, shard_id: int, *, now: datetime, limit: in
     return [DueHold(row[0], row[1]) for row in rows]
 
 
-async def insert_journal(conn: Connection, changes: Changes) -> None:
-    """Add a batch's openings, transactions and postings to the journal.
+async def insert_journal(conn: Connection, changes: Changes, rows: JournalRows) -> None:
+    """Add a batch's openings, transactions and postings to the journal; the latter two as they were packed.
 
     Raises:
         AlreadyDecided: a transaction's id is in the journal already.
@@ -132,19 +133,21 @@ async def insert_journal(conn: Connection, changes: Changes) -> None:
             ],
             columns=_ACCOUNT_COLUMNS,
         )
-    if changes.entries:
+    if rows.entries:
         try:
-            await conn.copy_records_to_table(
-                "transaction", records=changes.entries, columns=Entry._fields
-            )
+            await _copy(conn, "transaction", rows.entries, columns=Entry._fields)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != TRANSACTION_KEY:
                 raise
             raise AlreadyDecided from error
-    if changes.postings:
-        await conn.copy_records_to_table(
-            "posting", records=changes.postings, columns=_POSTING_COLUMNS
-        )
+    if rows.postings:
+        await _copy(conn, "posting", rows.postings, columns=_POSTING_COLUMNS)
+
+
+async def _copy(conn: Connection, table: str, rows: bytes, *, columns: Sequence[str]) -> None:
+    """Send packed rows: the statement, all of them and the end in one go."""
+    source: Any = memoryview(rows)  # A buffer, which the driver takes and its stubs leave out.
+    await conn.copy_to_table(table, source=source, columns=columns, format="binary")
 
 
 async def save_holds(conn: Connection, book: Book) -> None:
@@ -189,14 +192,13 @@ async def save_sums(conn: Connection, shard_id: int, changes: Changes) -> None:
         )
     accepted = len(changes.entries) - changes.refusals
     totals = [len(changes.opened), accepted, changes.refusals, len(changes.postings)]
-    days = changes.days
     updated = await conn.fetchval(
         QUERIES["save_sums"],
         shard_id,
         totals,
         *_array_texts(changes.balances, 4),
-        *_array_texts([(*key, *sums) for key, sums in days.accounts.items()], 6),
-        *_columns([(*key, *sums) for key, sums in days.gl.items()], 7),
+        *_array_texts(changes.account_days, 6),
+        *_columns(changes.gl_days, 7),
     )
     assert updated == len(changes.balances), "every account has a balance"
 

@@ -8,19 +8,18 @@ written, and everything that was folded upon it is thrown away and decided again
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final
 
 from services.common.kernel.clock import Clock
 from services.common.runtime.database import Connection, Database
-from services.common.runtime.journal import HeadLost, lock_head, move_head, seal_block
-from services.ledger.domain.batch import ChangeLog, Needs, Result, Unit, decide_all, needs_of
-from services.ledger.domain.book import Book
+from services.common.runtime.journal import HeadLost, lock_head, move_head
+from services.ledger.domain.batch import Needs, Result, Unit, needs_of
 from services.ledger.domain.chart import Chart
 from services.ledger.store import transactions
 from services.ledger.store.accounts import AccountDirectory
-from services.ledger.store.small_batch import is_small, write_small
+from services.ledger.store.small_batch import write_small
 from services.ledger.store.transactions import AlreadyDecided
+from services.ledger.usecases.fold_batch import fold
 from services.ledger.usecases.load_book import BookLoader
 from services.ledger.usecases.standing import Folded, Standing
 
@@ -35,9 +34,6 @@ _LOOK_UPS_AFTER_REPETITION: Final = 200
 
 _LOCKS_AFTER_MEETING: Final = 50
 """Batches that lock the head before they decide, after one that met another writer."""
-
-_UNITS_AT_A_TIME: Final = 50
-"""Units folded before the event loop may do something else: hand PostgreSQL the next statement of a write."""
 
 _STANDING_MAX: Final = 50_000
 """Accounts remembered; beyond it the writer forgets them all and reads anew what it needs."""
@@ -127,24 +123,7 @@ class CommitBatch:
             async with self._db.connection() as conn:
                 await self._loader.remember(conn, standing, needs.names)
         book = self._loader.open_book(standing, needs)
-        return await self._fold(standing, book, units, now=self._clock())
-
-    async def _fold(
-        self, standing: Standing, book: Book, units: Sequence[Unit], *, now: datetime
-    ) -> Folded:
-        log = ChangeLog(book)
-        results: list[Result] = []
-        for start in range(0, len(units), _UNITS_AT_A_TIME):
-            if start:
-                await asyncio.sleep(0)
-            results += decide_all(book, units[start : start + _UNITS_AT_A_TIME], now=now)
-            log.take_new()
-        changes = log.finish()
-        before = after = standing.head
-        if book.seq > before.seq:
-            after = seal_block(before, seq_to=book.seq, facts=changes.fact_bytes, recorded_time=now)
-        standing.advance(book, changes, after)
-        return Folded(standing, before, after, now, book, changes, results)
+        return await fold(standing, book, units, now=self._clock())
 
     async def _write(self, folded: Folded) -> bool:
         """Write a batch that was folded ahead, when its turn has come; False when that fold does not count any more."""
@@ -164,7 +143,7 @@ class CommitBatch:
 
     async def _save(self, folded: Folded) -> None:
         """Write a batch whole or not at all: a small one is a single statement, which needs no transaction."""
-        if is_small(folded.book, folded.changes):
+        if folded.rows is None:
             async with self._db.connection() as conn:
                 await _save(conn, folded)
         else:
@@ -199,8 +178,8 @@ class CommitBatch:
             now = self._clock()
             book = await self._loader.load(conn, standing, needs)
             if look_up and needs.ids:
-                book.frozen = await transactions.frozen_outcomes(conn, needs.ids)
-            folded = await self._fold(standing, book, units, now=now)
+                book.frozen.update(await transactions.frozen_outcomes(conn, needs.ids))
+            folded = await fold(standing, book, units, now=now)
             if not folded.empty:
                 await _save(conn, folded)
         return folded
@@ -214,7 +193,7 @@ class CommitBatch:
 
 async def _save(conn: Connection, folded: Folded) -> None:
     """Write a folded batch, the fence first: whoever was too early or too late writes nothing."""
-    if is_small(folded.book, folded.changes):
+    if folded.rows is None:
         await write_small(
             conn,
             folded.before,
@@ -225,6 +204,6 @@ async def _save(conn: Connection, folded: Folded) -> None:
         )
         return
     await move_head(conn, folded.before, folded.after, recorded_time=folded.recorded_time)
-    await transactions.insert_journal(conn, folded.changes)
+    await transactions.insert_journal(conn, folded.changes, folded.rows)
     await transactions.save_holds(conn, folded.book)
     await transactions.save_sums(conn, folded.before.shard_id, folded.changes)

@@ -23,14 +23,14 @@ class BookLoader:
         self._shard_id = shard_id
 
     def open_book(self, standing: Standing, needs: Needs) -> Book:
-        """Give a book with the remembered ones of the accounts that a batch names."""
+        """Give a book with the accounts that are remembered; those that it opens will be, too."""
         book = Book(
             shard_id=self._shard_id,
             seq=standing.head.seq,
             chart=self._chart,
             targets=needs.targets,
         )
-        book.adopt_accounts(standing.accounts, needs.names)
+        book.adopt_accounts(standing.accounts, standing.accounts_by_id)
         return book
 
     async def remember(self, conn: Connection, standing: Standing, names: Iterable[str]) -> None:
@@ -49,7 +49,6 @@ class BookLoader:
         unknown = [a for a in by_id.values() if a.name not in standing.accounts]
         await self._read_balances(conn, standing, unknown)
         book = self.open_book(standing, needs)
-        book.adopt_accounts(standing.accounts, [account.name for account in by_id.values()])
         for target, postings in targets:
             _load_target(book, target, postings, by_id)
         return book
@@ -63,7 +62,7 @@ class BookLoader:
             return
         balances = await accounts.read_balances(conn, list(by_id))
         for account_id, account in by_id.items():
-            standing.accounts[account.name] = balances[account_id].state_of(account)
+            standing.remember(balances[account_id].state_of(account))
 
 
 def _load_target(

@@ -8,6 +8,7 @@ from services.common.runtime.journal import Head
 from services.ledger.domain.account import AccountState
 from services.ledger.domain.batch import Changes, Result
 from services.ledger.domain.book import Book
+from services.ledger.store.copy_rows import JournalRows
 
 
 @dataclass(slots=True, eq=False)
@@ -20,17 +21,16 @@ class Standing:
 
     head: Head
     accounts: dict[str, AccountState] = field(default_factory=dict)
+    accounts_by_id: dict[int, AccountState] = field(default_factory=dict)
     broken: bool = False
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Give those of ``names`` that are not remembered."""
         return [name for name in names if name not in self.accounts]
 
-    def advance(self, book: Book, changes: Changes, head: Head) -> None:
-        """Go on to the head that a folded batch makes, with the accounts that it opened."""
-        for account in changes.opened:
-            self.accounts[account.name] = book.accounts[account.name]
-        self.head = head
+    def remember(self, state: AccountState) -> None:
+        """Keep an open account, as it was read."""
+        self.accounts[state.spec.name] = self.accounts_by_id[state.account_id] = state
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Folded:
     """A batch that is decided and not yet written.
 
     ``changes`` and the holds of ``book`` are its own; the accounts of ``book`` go on changing under the next batch.
+    ``rows`` are the journal's as they will be written, or None for a small batch, which is one statement.
     """
 
     standing: Standing
@@ -46,6 +47,7 @@ class Folded:
     recorded_time: datetime
     book: Book
     changes: Changes
+    rows: JournalRows | None
     results: list[Result]
 
     @property
