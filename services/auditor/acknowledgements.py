@@ -88,7 +88,7 @@ def acknowledge(report: VerifyReport, known: Sequence[Acknowledged]) -> VerifyRe
     checks = tuple(_acknowledge(check, by_break) for check in report.checks)
     used = {(one.check, one.text) for check in checks for one in check.acknowledged}
     unused = tuple(one for key, one in by_break.items() if key not in used)
-    return replace(VerifyReport.of(checks), unused=unused)
+    return replace(VerifyReport.of(checks), unused=unused, heads=report.heads)
 
 
 def _acknowledge(check: Check, by_break: dict[tuple[str, str], Acknowledged]) -> Check:

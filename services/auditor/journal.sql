@@ -3,6 +3,11 @@ SELECT shard_id, seq, head_hash
   FROM shard_head
  ORDER BY shard_id;
 
+-- block_hash_at --
+SELECT hash
+  FROM block
+ WHERE shard_id = $1 AND seq_to = $2;
+
 -- blocks --
 SELECT shard_id, seq_from, seq_to, recorded_time, prev_hash, hash
   FROM block

@@ -58,6 +58,15 @@ class Acknowledged(NamedTuple):
         return f"{self.text} (acknowledged by {self.by}, {self.time.isoformat()}: {self.why})"
 
 
+class Head(NamedTuple):
+    """Where a journal ended: its last number, and the hash that fixes all before."""
+
+    service: str
+    shard_id: int
+    seq: int
+    hash: bytes
+
+
 class CheckJson(TypedDict):
     """A check as ``cagnotte verify --json`` writes it."""
 
@@ -69,13 +78,17 @@ class CheckJson(TypedDict):
 
 
 class ReportJson(TypedDict):
-    """A report as ``cagnotte verify --json`` writes it; what is optional comes with ``--acknowledged``."""
+    """A report as ``cagnotte verify --json`` writes it.
+
+    ``breaks``, ``acknowledged`` and ``unused`` come with ``--acknowledged``, ``heads`` with ``--heads``.
+    """
 
     ok: bool
     checks: list[CheckJson]
     breaks: NotRequired[list[dict[str, str]]]
     acknowledged: NotRequired[list[dict[str, str]]]
     unused: NotRequired[list[dict[str, str]]]
+    heads: NotRequired[list[dict[str, str | int]]]
 
 
 def worst(kinds: Iterable[BreakKind]) -> BreakKind:
@@ -138,6 +151,8 @@ class VerifyReport:
     checks: tuple[Check, ...]
     unused: tuple[Acknowledged, ...] | None = None
     """Acknowledgements that match no break of business; None when the audit was given none."""
+    heads: tuple[Head, ...] = ()
+    """Where the journals ended, when the audit was asked to compare heads."""
 
     @classmethod
     def of(cls, checks: Iterable[Check]) -> "VerifyReport":
@@ -160,7 +175,7 @@ class VerifyReport:
         """Return exactly ``ok`` and ``checks[] {name, ok, checked, detail, kind}``.
 
         An audit that was given acknowledgements adds the breaks of business that are left, those that are
-        acknowledged, and the acknowledgements that match nothing.
+        acknowledged, and the acknowledgements that match nothing; one that compared heads adds the present ones.
         """
         checks = [
             CheckJson(name=c.name, ok=c.ok, checked=c.checked, detail=c.detail, kind=c.kind.value)
@@ -173,4 +188,6 @@ class VerifyReport:
             ]
             report["acknowledged"] = [one.to_json() for c in self.checks for one in c.acknowledged]
             report["unused"] = [one.to_json() for one in self.unused]
+        if self.heads:
+            report["heads"] = [head._asdict() | {"hash": head.hash.hex()} for head in self.heads]
         return report

@@ -45,4 +45,6 @@ async def audit_schema(conn: Connection, schema: ServiceSchema, *, listener: Lis
         QUERIES["journal_writers"], list(schema.append_only)
     ):
         tally.blame(f"the role {grantee} may {privilege} {table}")
+    for (name,) in await conn.fetch(QUERIES["hidden_code"]):
+        tally.blame(f"{name}: no release brings one")
     return tally.close("migrations are this release's, and the journal can only grow")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Final
 
 from services.auditor.books import audit_books, audit_checkout_books
 from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
+from services.auditor.heads import NotedHead, with_heads
 from services.auditor.inflight import has_arrived, journal_ends
 from services.auditor.ledger_journal import audit_ledger_journal
 from services.auditor.ledger_state import audit_ledger_state
@@ -58,6 +60,7 @@ def run_verify(
     chart_file: Path | None = None,
     provider_url: str | None = None,
     provider_key: str | None = None,
+    noted: Sequence[NotedHead] | None = None,
 ) -> VerifyReport:
     """Prove every service's promises from its database; blocks until the verdict is there.
 
@@ -66,7 +69,9 @@ def run_verify(
     not yet consumed. ``chart_file`` is the ledger's chart of accounts, the delivered one without
     it. ``provider_url`` and ``provider_key`` lead to the payment provider, whose payments and
     refunds are compared with the wallet's legs (an empty url is Stripe itself); without a key the
-    report says that this was not run. From asynchronous code call this through ``asyncio.to_thread``.
+    report says that this was not run. ``noted`` are heads of earlier audits (``heads.read_heads``), which
+    must still stand; the report then has the present ones. From asynchronous code call this through
+    ``asyncio.to_thread``.
 
     Raises AuditError when the audit could not run, for example without a database.
     """
@@ -74,7 +79,9 @@ def run_verify(
         ledger_dsn, points_dsn, wallet_dsn, chart_file, provider_url or "", provider_key or ""
     )
     try:
-        return asyncio.run(_verify(asked, progress=progress, wait_seconds=wait_seconds))
+        return asyncio.run(
+            _verify(asked, progress=progress, wait_seconds=wait_seconds, noted=noted)
+        )
     except UNREACHABLE as error:
         raise AuditError(f"cannot read a database: {error}") from error
 
@@ -91,7 +98,13 @@ class _Asked:
     provider_key: str = field(repr=False)
 
 
-async def _verify(asked: _Asked, *, progress: Listener, wait_seconds: float) -> VerifyReport:
+async def _verify(
+    asked: _Asked,
+    *,
+    progress: Listener,
+    wait_seconds: float,
+    noted: Sequence[NotedHead] | None,
+) -> VerifyReport:
     """Freeze until nothing is in flight, or the time to wait is over; then prove what is there."""
     chart = load_chart(asked.chart_file)
     deadline = time.monotonic() + wait_seconds
@@ -101,7 +114,11 @@ async def _verify(asked: _Asked, *, progress: Listener, wait_seconds: float) -> 
             sources = await _freeze(stack, asked)
             arrived = await has_arrived(sources, chart, wallet_ends=ends)
             if arrived or time.monotonic() >= deadline:
-                return await _prove(replace(sources, arrived=arrived), progress)
+                sources = replace(sources, arrived=arrived)
+                report = await _prove(sources, progress)
+                if noted is None:
+                    return report
+                return await with_heads(report, sources, noted, listener=progress)
         await asyncio.sleep(POLL_SECONDS)
 
 

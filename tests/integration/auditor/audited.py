@@ -1,12 +1,16 @@
 """The audit as the command runs it, over the databases of a test."""
 
 import asyncio
+from collections.abc import Sequence
 
 from services.auditor import VerifyReport, run_verify
+from services.auditor.heads import NotedHead
 from tests.integration.auditor.stage import Stack
 
 
-async def verify(stack: Stack, *, wait_seconds: float = 0.0) -> VerifyReport:
+async def verify(
+    stack: Stack, *, wait_seconds: float = 0.0, noted: Sequence[NotedHead] | None = None
+) -> VerifyReport:
     """Run the audit as the command does."""
     return await asyncio.to_thread(
         run_verify,
@@ -14,6 +18,7 @@ async def verify(stack: Stack, *, wait_seconds: float = 0.0) -> VerifyReport:
         points_dsn=stack.points.owner_dsn,
         wallet_dsn=stack.wallet.owner_dsn,
         wait_seconds=wait_seconds,
+        noted=noted,
     )
 
 
