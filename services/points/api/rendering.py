@@ -14,7 +14,8 @@ from services.points.codec.value import render_balance, render_currency
 from services.points.domain.command import RecordTicket
 from services.points.domain.recording import RecordOutcome, RecordStatus
 from services.points.domain.ticket import TicketKey
-from services.points.store.reads import KeptTicket, MemberName, Totals
+from services.points.store.holders import MemberName
+from services.points.store.reads import KeptTicket, Totals
 from services.points.usecases.read import CurrencyPosition
 from services.points.usecases.record_tickets import TicketAnswer
 

@@ -9,6 +9,7 @@ from cagnotte.points.v1 import points_service_pb2_grpc
 from services.common.kernel.clock import Clock
 from services.common.kernel.errors import DomainError
 from services.common.kernel.ids import new_uuid7
+from services.common.runtime.access import require_own_store
 from services.common.runtime.identity import current_caller
 from services.common.runtime.telemetry import current_traceparent
 from services.common.runtime.validation import TextGuard, check_request
@@ -34,7 +35,7 @@ from services.points.domain.command import RecordTicket
 from services.points.domain.holding import HoldOutcome
 from services.points.domain.member import MemberOutcome
 from services.points.domain.publishing import PublishOutcome
-from services.points.store.reads import MemberName
+from services.points.store.holders import MemberName
 from services.points.usecases.execute import Queue, execute, execute_many
 from services.points.usecases.expire_value import expire_value
 from services.points.usecases.read import Reader
@@ -119,6 +120,7 @@ class PointsServicer(points_service_pb2_grpc.PointsServiceServicer):
         self, request: pb.RecordTicketRequest, context: Context
     ) -> pb.RecordTicketResponse:
         """Record one ticket."""
+        require_own_store(current_caller(), request.ticket.key.store_id)
         command = parse_record_ticket(
             request, event_id=new_uuid7(), trace_parent=current_traceparent()
         )
@@ -207,6 +209,7 @@ def _parse_queued(item: pb.RecordTicketRequest, *, trace_parent: str) -> RecordT
     """Give the command of one ticket of a queue, or why that ticket is refused."""
     try:
         check_request(item, _TICKET_GUARD)
+        require_own_store(current_caller(), item.ticket.key.store_id)
         return parse_record_ticket(item, event_id=new_uuid7(), trace_parent=trace_parent)
     except DomainError as refusal:
         return refusal

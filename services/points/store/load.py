@@ -7,7 +7,9 @@ changes meanwhile. What no command needs is not asked for.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
 from uuid import UUID
 
 from services.common.kernel.loyalty import LoyaltyCurrency
@@ -29,8 +31,9 @@ from services.points.domain.command import (
     SpendHold,
 )
 from services.points.domain.event import LotShare
-from services.points.domain.state import BalanceRow, HoldRow, HoldState, LotRow, MemberRow, Rows
+from services.points.domain.state import BalanceRow, HoldRow, HoldState, MemberRow, Rows
 from services.points.domain.ticket import TicketKey, TicketKind
+from services.points.store.holders import load_holders, lot_of
 
 MEMBERS: Final = load_queries(__package__, "members.sql")
 TICKETS: Final = load_queries(__package__, "tickets.sql")
@@ -46,8 +49,8 @@ class Needs:
     cards: set[str] = field(default_factory=set)
     customers: set[UUID] = field(default_factory=set)
     members: set[UUID] = field(default_factory=set)
-    lots_of: set[UUID] = field(default_factory=set)
-    lots_of_customers: set[UUID] = field(default_factory=set)
+    holders: set[UUID] = field(default_factory=set)
+    holders_by_customer: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
     settlements: set[UUID] = field(default_factory=set)
     reversals: set[UUID] = field(default_factory=set)
@@ -72,25 +75,19 @@ async def load_batch(
     if needs.cards:
         for card, member_id in await conn.fetch(MEMBERS["find_cards"], shard_id, list(needs.cards)):
             rows.cards[card] = member_id
-    if needs.customers:
+    customers = needs.customers - needs.holders_by_customer
+    if customers:
         for customer_id, member_id in await conn.fetch(
-            MEMBERS["find_customers"], shard_id, list(needs.customers)
+            MEMBERS["find_customers"], shard_id, list(customers)
         ):
             rows.customers[customer_id] = member_id
     if needs.settlements:
         await _load_settlements(conn, batch, needs, shard_id=shard_id)
-    full = needs.lots_of | {
-        rows.customers[customer]
-        for customer in needs.lots_of_customers
-        if customer in rows.customers
-    }
-    if needs.holds or needs.sweep_limit:
-        full |= await _load_holds(conn, batch, needs, shard_id=shard_id, now=now)
-    if full or needs.sweep_limit:
-        await _load_lots(conn, batch, full, needs, shard_id=shard_id, now=now)
+    holders = await _load_value(conn, batch, needs, shard_id=shard_id, now=now)
     if needs.reversals:
         await _load_moved_lots(conn, batch, needs, shard_id=shard_id)
-    members = needs.members.union(full, rows.lots_of, rows.cards.values(), rows.customers.values())
+    members = needs.members.union(rows.lots_of, rows.cards.values(), rows.customers.values())
+    members -= holders
     if members:
         await _load_members(conn, rows, members, shard_id=shard_id)
 
@@ -117,10 +114,9 @@ def _need(needs: Needs, command: Command) -> None:
         case HoldValue():
             needs.holds.add(command.hold_id)
             if command.member_id is not None:
-                needs.lots_of.add(command.member_id)
+                needs.holders.add(command.member_id)
             if command.customer_id is not None:
-                needs.customers.add(command.customer_id)
-                needs.lots_of_customers.add(command.customer_id)
+                needs.holders_by_customer.add(command.customer_id)
         case SpendHold() | ReleaseHold():
             needs.holds.add(command.hold_id)
         case ExpireValue():
@@ -144,7 +140,7 @@ def _need_checkout(needs: Needs, command: SettleCheckout | ReverseCheckout) -> N
     if ticket.member_id is not None:
         needs.members.add(ticket.member_id)
     if command.tenders:
-        needs.lots_of_customers.add(command.customer_id)
+        needs.holders_by_customer.add(command.customer_id)
         needs.holds.update(claim.hold_id for claim in command.tenders)
 
 
@@ -172,15 +168,52 @@ async def _load_settlements(conn: Connection, batch: Batch, needs: Needs, *, sha
             needs.holds.update(settlement.hold_ids)
 
 
-async def _load_holds(
+async def _load_value(
     conn: Connection, batch: Batch, needs: Needs, *, shard_id: int, now: datetime
 ) -> set[UUID]:
+    """Read holds, named or due, and members with all they have left; give these members.
+
+    Who is named brings the news of which holds there are; so a new hold takes one statement. A hold that is there
+    brings whose it is.
+    """
+    rows, holds = batch.rows, needs.holds
+    holders = set(needs.holders)
+    if holders or needs.holders_by_customer:
+        holds = set(
+            await load_holders(
+                conn,
+                rows,
+                holders,
+                customer_ids=needs.holders_by_customer,
+                hold_ids=holds,
+                shard_id=shard_id,
+            )
+        )
+        holders.update(rows.members)
+    if holds or needs.sweep_limit:
+        owners = await _load_holds(conn, batch, holds, needs, shard_id=shard_id, now=now)
+        if owners - holders:
+            await load_holders(conn, rows, owners - holders, shard_id=shard_id)
+        holders |= owners
+    if needs.sweep_limit:
+        await _load_due_lots(conn, batch, needs, shard_id=shard_id, now=now)
+    return holders
+
+
+async def _load_holds(
+    conn: Connection,
+    batch: Batch,
+    hold_ids: set[UUID],
+    needs: Needs,
+    *,
+    shard_id: int,
+    now: datetime,
+) -> set[UUID]:
     """Read holds with their lots, named or due, and give whose they are."""
-    hold_ids = set(needs.holds)
     if needs.sweep_limit:
         due = await conn.fetch(LOTS["due_holds"], shard_id, now, needs.sweep_limit)
         batch.due_holds = [row[0] for row in due]
-        hold_ids.update(batch.due_holds)
+        hold_ids = hold_ids.union(batch.due_holds)
     holds = await read_holds(conn, hold_ids, shard_id=shard_id)
     batch.rows.holds.update(holds)
     return {hold.member_id for hold in holds.values()}
@@ -189,52 +222,22 @@ async def _load_holds(
 async def read_holds(
     conn: Connection, hold_ids: Collection[UUID], *, shard_id: int
 ) -> dict[UUID, HoldRow]:
-    """Read holds with the lots behind them."""
+    """Read holds with the lots behind them, in the order of use."""
     if not hold_ids:
         return {}
     found = await conn.fetch(LOTS["find_holds"], shard_id, list(hold_ids))
-    if not found:
-        return {}
-    lots: dict[UUID, list[LotShare]] = {}
-    for hold_id, *share in await conn.fetch(
-        LOTS["hold_lots"], shard_id, [row["hold_id"] for row in found]
-    ):
-        lots.setdefault(hold_id, []).append(LotShare(*share))
-    return {
-        row["hold_id"]: HoldRow(
-            hold_id=row["hold_id"],
-            member_id=row["member_id"],
-            currency=LoyaltyCurrency(row["currency"]),
-            quantity=row["quantity"],
-            spent_quantity=row["spent_quantity"],
-            expire_time=row["expire_time"],
-            state=HoldState(row["state"]),
-            lots=tuple(lots[row["hold_id"]]),
-        )
-        for row in found
-    }
+    return {hold_id: _hold(list(shares)) for hold_id, shares in groupby(found, key=itemgetter(0))}
 
 
-async def read_open_lots(
-    conn: Connection, member_ids: Collection[UUID], *, shard_id: int
-) -> list[LotRow]:
-    """Read the lots of members that have something left."""
-    return [_lot(row) for row in await conn.fetch(LOTS["open_lots"], shard_id, list(member_ids))]
-
-
-async def _load_lots(
-    conn: Connection, batch: Batch, full: set[UUID], needs: Needs, *, shard_id: int, now: datetime
+async def _load_due_lots(
+    conn: Connection, batch: Batch, needs: Needs, *, shard_id: int, now: datetime
 ) -> None:
-    """Read all open lots of some members, and for a sweep those of anybody that are due."""
-    if full:
-        for lot in await read_open_lots(conn, full, shard_id=shard_id):
+    """Read the lots of anybody that are over, for a sweep."""
+    for row in await conn.fetch(LOTS["due_lots"], shard_id, now, needs.sweep_limit):
+        lot = lot_of(row)
+        batch.due_lots.append(lot.lot_id)
+        if lot.lot_id not in batch.rows.lots:
             batch.rows.add_lot(lot)
-    if needs.sweep_limit:
-        due = await conn.fetch(LOTS["due_lots"], shard_id, now, needs.sweep_limit)
-        for lot in map(_lot, due):
-            batch.due_lots.append(lot.lot_id)
-            if lot.lot_id not in batch.rows.lots:
-                batch.rows.add_lot(lot)
 
 
 async def _load_moved_lots(conn: Connection, batch: Batch, needs: Needs, *, shard_id: int) -> None:
@@ -250,7 +253,7 @@ async def _load_moved_lots(conn: Connection, batch: Batch, needs: Needs, *, shar
         wanted.update(dict.fromkeys((*spent, *settlement.lot_ids), settlement.member_id))
     missing = {lot_id: owner for lot_id, owner in wanted.items() if lot_id not in rows.lots}
     for row in await conn.fetch(LOTS["find_lots"], shard_id, list(missing.values()), list(missing)):
-        rows.add_lot(_lot(row))
+        rows.add_lot(lot_of(row))
 
 
 async def _load_members(
@@ -268,10 +271,19 @@ async def _load_members(
             rows.balances[key] = BalanceRow(available, held)
 
 
-def _lot(row: Sequence[object]) -> LotRow:
-    lot = LotRow(*row)  # type: ignore[arg-type]  # the statement's columns, in their order
-    lot.currency = LoyaltyCurrency(lot.currency)
-    return lot
+def _hold(shares: Sequence[Sequence[Any]]) -> HoldRow:
+    """Make a hold of its rows, one for each lot behind it."""
+    hold_id, member_id, currency, quantity, spent_quantity, expire_time, state = shares[0][:7]
+    return HoldRow(
+        hold_id=hold_id,
+        member_id=member_id,
+        currency=LoyaltyCurrency(currency),
+        quantity=quantity,
+        spent_quantity=spent_quantity,
+        expire_time=expire_time,
+        state=HoldState(state),
+        lots=tuple(LotShare(*share[7:]) for share in shares),
+    )
 
 
 def _columns(tickets: Iterable[tuple[TicketKey, UUID]]) -> tuple[Sequence[object], ...]:

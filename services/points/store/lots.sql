@@ -1,11 +1,3 @@
--- open_lots --
--- The lots of members that have something left, held or not.
-SELECT
-  lot_id, member_id, currency, earned, remaining, held, earn_time, expire_time,
-  source_event_id, programme_id, programme_version, rule_id
-  FROM lot
- WHERE shard_id = $1 AND member_id = ANY($2::uuid[]) AND remaining > 0;
-
 -- find_lots --
 -- Lots by their ids, used up or not: one probe of the key for each, since the limit keeps the
 -- planner from joining in another way.
@@ -45,9 +37,22 @@ UPDATE lot
    AND lot.lot_id = changed.lot_id;
 
 -- find_holds --
-SELECT hold_id, member_id, currency, quantity, spent_quantity, expire_time, state
-  FROM loyalty_hold
- WHERE shard_id = $1 AND hold_id = ANY($2::uuid[]);
+-- Holds with the lots behind them, in the order of use: a row for each.
+SELECT
+  known.hold_id, known.member_id, known.currency, known.quantity, known.spent_quantity,
+  known.expire_time, known.state, share.lot_id, share.lot_quantity, share.lot_expire_time
+  FROM loyalty_hold AS known
+ CROSS JOIN LATERAL (
+   SELECT
+     hold_lot.place, hold_lot.lot_id, hold_lot.quantity AS lot_quantity,
+     hold_lot.expire_time AS lot_expire_time
+     FROM hold_lot
+    WHERE hold_lot.shard_id = $1 AND hold_lot.hold_id = known.hold_id
+    ORDER BY hold_lot.place
+   OFFSET 0
+ ) AS share
+ WHERE known.shard_id = $1 AND known.hold_id = ANY($2::uuid[])
+ ORDER BY known.hold_id, share.place;
 
 -- due_holds --
 SELECT hold_id
@@ -55,12 +60,6 @@ SELECT hold_id
  WHERE shard_id = $1 AND expire_time <= $2 AND state = 1
  ORDER BY expire_time
  LIMIT $3;
-
--- hold_lots --
-SELECT hold_id, lot_id, quantity, expire_time
-  FROM hold_lot
- WHERE shard_id = $1 AND hold_id = ANY($2::uuid[])
- ORDER BY hold_id, place;
 
 -- update_holds --
 -- Only what can change of a hold.

@@ -8,19 +8,12 @@ from uuid import UUID
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.database import Connection, load_queries
 from services.points.domain.event import ReversedAmount
-from services.points.domain.state import LotRow, MemberRow
+from services.points.domain.state import MemberRow
 from services.points.domain.ticket import TicketKey
-from services.points.store.load import CHECKOUTS, MEMBERS, TICKETS, read_open_lots
+from services.points.store.holders import MemberName
+from services.points.store.load import CHECKOUTS, MEMBERS, TICKETS
 
 TOTALS: Final = load_queries(__package__, "totals.sql")
-
-
-class MemberName(NamedTuple):
-    """How a member is named: one of the three is given."""
-
-    member_id: UUID | None
-    customer_id: UUID | None
-    card_number: str | None
 
 
 class KeptConflict(NamedTuple):
@@ -89,11 +82,6 @@ async def find_member(conn: Connection, name: MemberName, *, shard_id: int) -> M
 async def cards_of(conn: Connection, member_id: UUID, *, shard_id: int) -> list[str]:
     """Read the numbers of a member's cards, ascending."""
     return [row[0] for row in await conn.fetch(MEMBERS["cards_of"], shard_id, member_id)]
-
-
-async def open_lots_of(conn: Connection, member_id: UUID, *, shard_id: int) -> list[LotRow]:
-    """Read the lots of a member that have something left."""
-    return await read_open_lots(conn, [member_id], shard_id=shard_id)
 
 
 async def read_ticket(conn: Connection, key: TicketKey, *, shard_id: int) -> KeptTicket | None:

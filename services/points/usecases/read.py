@@ -21,8 +21,9 @@ from services.points.domain.programme import Programme, ProgrammeNotFound, in_fo
 from services.points.domain.state import LotRow, MemberRow
 from services.points.domain.ticket import TicketKey, TicketNotFound
 from services.points.store import reads
+from services.points.store.holders import MemberName, find_holder
 from services.points.store.programmes import ProgrammeShelf
-from services.points.store.reads import KeptTicket, MemberName, Totals
+from services.points.store.reads import KeptTicket, Totals
 
 
 class MemberView(NamedTuple):
@@ -71,9 +72,9 @@ class Reader:
             MemberNotFound, CallerNotAllowed: nobody, or not the caller's to see.
         """
         async with self._db.connection() as conn:
-            found = await reads.find_member(conn, name, shard_id=self._shard_id)
-            member = _permitted(found, name, caller)
-            lots = await reads.open_lots_of(conn, member.member_id, shard_id=self._shard_id)
+            holder = await find_holder(conn, name, shard_id=self._shard_id)
+        member = _permitted(holder.member if holder else None, name, caller)
+        lots = holder.lots if holder else []
         return member.member_id, [_position(lots, currency, now) for currency in LoyaltyCurrency]
 
     async def ticket(self, key: TicketKey) -> KeptTicket:

@@ -25,7 +25,7 @@ LEDGER = {
 }
 POINTS = {
     name: statement
-    for file in ("members.sql", "tickets.sql", "lots.sql", "checkouts.sql")
+    for file in ("members.sql", "holders.sql", "tickets.sql", "lots.sql", "checkouts.sql")
     for name, statement in load_queries("services.points.store", file).items()
 }
 JOURNAL = load_queries("services.common.runtime", "journal.sql")
@@ -133,13 +133,13 @@ async def test_the_ledger_reads_by_index(ledgers: Filled, state: str, name: str)
         "find_tickets",
         "find_conflict_hashes",
         "read_ticket",
-        "open_lots",
+        "load_holders",
+        "find_holder",
         "find_lots",
         "due_lots",
         "update_lots",
         "find_holds",
         "due_holds",
-        "hold_lots",
         "update_holds",
         "find_settlements",
         "read_reversal",

@@ -31,7 +31,7 @@ from services.points.domain.decide import Answer
 from services.points.domain.holding import SweepOutcome
 from services.points.domain.recording import RecordOutcome
 from services.points.domain.state import Rows, apply
-from services.points.store.reads import MemberName
+from services.points.store.holders import MemberName
 from services.points.usecases.expire_value import expire_value
 from tests.integration.points.conftest import START, Points
 from tests.properties.points.world import MEMBERS, PROGRAMME, event_id, record
