@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.errors import StackError
+from deploy.local.interruption import ended_later
 from deploy.local.lock import running_pid
 from deploy.local.paths import StackPaths
 from deploy.local.stack import stop_left_behind
@@ -34,19 +35,20 @@ def start_in_background(
         command.append(f"--clock={clock}")
     if broker is not None:
         command.append(f"--broker={broker}")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with log.open("wb") as output, ended_later():
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         return _wait_until_ready(paths, process, log)
     except BaseException:
         # Given up (Ctrl-C too): nothing stays behind half started.
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.send_signal(signal.SIGTERM)
             process.wait()
         raise

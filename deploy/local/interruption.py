@@ -1,10 +1,15 @@
 """An end that somebody asks for: SIGTERM and SIGHUP stop what a command runs, as Ctrl-C does."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
+
+EXIT_INTERRUPTED: Final = 130
+"""What a shell calls the end by Ctrl-C; typer ends with it, and says nothing."""
+INTERRUPTED: Final = "cagnotte: interrupted before it was done."
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
@@ -25,6 +30,51 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process on the spot, with one sentence, in a body that has nothing to put away.
+
+    An exception in the middle of an import is wrapped, or dropped, by whatever is being imported.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield  # Ctrl-C is ignored in a script's background.
+        return
+    signal.signal(signal.SIGINT, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def die_of_ctrl_c() -> None:
+    """Have Ctrl-C say nothing from now on: all is done, and only the interpreter is still being put away."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def ended_later() -> Iterator[None]:
+    """Hold an end back until the body is done: it starts something, and whoever stops it must know of it first."""
+    came: list[tuple[int, FrameType | None]] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDING)}
+    held = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, lambda *signalled: came.append(signalled))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+    for first, frame in came[:1]:
+        held[signal.Signals(first)](first, frame)
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(EXIT_INTERRUPTED)
 
 
 class _CtrlC:

@@ -2,9 +2,11 @@
 
 import asyncio
 import multiprocessing
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -63,8 +65,7 @@ async def _fill(databases: Databases, paths: StackPaths, size: Size, filled: Fil
     now = datetime.now(UTC) - timedelta(minutes=1)
     old, begin = now - timedelta(days=2 * _PAST_DAYS), now - timedelta(days=_PAST_DAYS)
     loop = asyncio.get_running_loop()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=2, mp_context=context) as pool:
+    with _two_processes() as pool:
         points = loop.run_in_executor(
             pool, _points, databases.runtime["points"], size, (begin, now)
         )
@@ -80,6 +81,26 @@ async def _fill(databases: Databases, paths: StackPaths, size: Size, filled: Fil
         save=lambda: filled.save(paths.root),
         progress=Teller(size.name),
     )
+
+
+@contextmanager
+def _two_processes() -> Iterator[ProcessPoolExecutor]:
+    """Lend two processes; they end with the body, however it ends. What they have not committed is filled next time."""
+    context = multiprocessing.get_context("spawn")
+    # Ctrl-C reaches them too: it is for this process to end them.
+    pool = ProcessPoolExecutor(max_workers=2, mp_context=context, initializer=_ignore_ctrl_c)
+    try:
+        yield pool
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _points(dsn: str, size: Size, span: tuple[datetime, datetime]) -> None:

@@ -14,7 +14,7 @@ from deploy.local.paths import stack_paths
 from deploy.local.ports import hold_ports
 from deploy.local.secrets import load_passwords, load_provider_secrets
 from deploy.local.state import StackState, save_state
-from services.cli import app
+from services.cli_commands import app
 from services.common.kernel.clock import system_clock
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.kafka import Consumer, IncomingEvent, Unreadable, open_producer

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local.background import stop_stack
@@ -17,14 +18,27 @@ from deploy.local.state import load_state
 pytestmark = pytest.mark.slow
 
 SECONDS_MAX = 120
+FILLING = 9
+"""Processes below ``bench size`` when it fills: PostgreSQL with its own, and the two that fill."""
 INTERRUPTED = 130
 """What a shell calls the end by Ctrl-C."""
 
+MOMENTS = (
+    "typer.core",
+    "rich.console",
+    "services.bench.command",
+    "services.cli_options",
+    "deploy.local.up",
+    "psutil",
+)
+"""Modules, in the order in which ``up`` imports them."""
+
 INTERRUPTED_AT_AN_IMPORT = """
 import os, signal, sys
+moment = sys.argv.pop()
 number = signal.Signals[sys.argv.pop()]
 def interrupt(event, arguments):
-    if event == "import" and arguments[0] == "deploy.local.stack":
+    if event == "import" and arguments[0] == moment:
         os.kill(os.getpid(), number)
 sys.addaudithook(interrupt)
 from services.cli import main
@@ -76,15 +90,58 @@ def test_sigterm_stops_a_command_s_own_stack(
     assert not stop_stack(paths)
 
 
+def test_sigterm_ends_what_bench_size_fills_with(tmp_path: Path) -> None:
+    """While it fills there is no stack yet, but PostgreSQL and two processes: none is left, and no folder."""
+    command = [sys.executable, "-m", "services.cli", "bench", "size", "--rows=100000,10000000"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        until = time.monotonic() + SECONDS_MAX
+        while len(family := psutil.Process(process.pid).children(recursive=True)) < FILLING:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.terminate()
+        _, said = process.communicate(timeout=SECONDS_MAX)
+
+    assert process.returncode == INTERRUPTED
+    assert b"Traceback" not in said
+    assert not psutil.wait_procs(family, timeout=SECONDS_MAX)[1]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_while_the_command_is_loaded_ends_with_a_sentence(
+    paths: StackPaths, moment: str
+) -> None:
+    """From its first line on there is no moment at which Ctrl-C brings a traceback."""
+    done = run_interrupted(paths, "SIGINT", moment)
+
+    assert done.returncode == INTERRUPTED
+    assert done.stderr == "cagnotte: interrupted before it was done.\n"
+    assert not paths.root.exists()
+
+
 @pytest.mark.parametrize("options", [(), ("--detach",)])
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_up_before_it_has_begun_ends_with_a_sentence(
     paths: StackPaths, number: str, options: tuple[str, ...]
 ) -> None:
     """Interrupted while it is still being loaded it says so without a traceback, and makes nothing."""
-    arguments = ["up", *options, f"--dir={paths.root}", number]
+    done = run_interrupted(paths, number, "deploy.local.stack", *options)
 
-    done = subprocess.run(
+    assert done.returncode == INTERRUPTED
+    assert done.stderr == "cagnotte: interrupted before it was done.\n"
+    assert not paths.root.exists()
+
+
+def run_interrupted(
+    paths: StackPaths, number: str, moment: str, *options: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``up``, which gets a signal when it comes to import a module."""
+    arguments = ["up", *options, f"--dir={paths.root}", number, moment]
+    return subprocess.run(
         [sys.executable, "-c", INTERRUPTED_AT_AN_IMPORT, *arguments],
         env=os.environ,
         capture_output=True,
@@ -92,7 +149,3 @@ def test_up_before_it_has_begun_ends_with_a_sentence(
         timeout=SECONDS_MAX,
         check=False,
     )
-
-    assert done.returncode == INTERRUPTED
-    assert done.stderr == "cagnotte: interrupted before it was done.\n"
-    assert not paths.root.exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from services.auditor.acknowledgements import read_acknowledgements
-from services.cli import app
+from services.cli_commands import app
 
 
 def test_a_line_is_added_with_the_present_time(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from deploy.local.interruption import ended_as_by_ctrl_c
+from deploy.local.interruption import ended_as_by_ctrl_c, ended_later
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 LONG_SECONDS = 30.0
@@ -106,3 +106,32 @@ class TestEndedAsByCtrlC:
 
         with pytest.raises(KeyboardInterrupt), ended_as_by_ctrl_c():
             work()
+
+
+class TestEndedLater:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_holds_the_end_back_until_the_body_is_done(self, number: signal.Signals) -> None:
+        """What the body starts is known before anybody has to stop it; the signal is not lost, and comes once."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        started = []
+
+        def start() -> None:
+            with ended_as_by_ctrl_c(), ended_later():
+                for _ in range(2):
+                    os.kill(os.getpid(), number)
+                started.append(True)
+
+        with pytest.raises(KeyboardInterrupt):
+            start()
+
+        assert started
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_changes_nothing_where_nobody_asks_for_an_end(self) -> None:
+        """The handlers are back afterwards."""
+        before = signal.getsignal(signal.SIGTERM)
+
+        with ended_later():
+            pass
+
+        assert signal.getsignal(signal.SIGTERM) == before

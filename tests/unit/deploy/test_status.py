@@ -15,7 +15,7 @@ from deploy.local.lock import hold_lock
 from deploy.local.paths import StackPaths, stack_paths
 from deploy.local.processes import identify
 from deploy.local.state import PartState, StackState, save_state
-from services.cli import app
+from services.cli_commands import app
 
 GONE = "999999\n"
 """What the lock file of a killed ``up`` says."""
