@@ -87,6 +87,20 @@ def access_rule(method: MethodDescriptor) -> AccessRule:
     )
 
 
+def require_own_store(caller: Caller, store_id: str) -> None:
+    """Refuse a till that speaks for a store that its identity does not name; others are not limited.
+
+    Raises:
+        CallerNotAllowed: the store is not the till's own.
+    """
+    if caller.store_ids is not None and store_id not in caller.store_ids:
+        raise CallerNotAllowed(
+            "A till may only speak for its own store.",
+            caller_kind=caller.kind.name,
+            store_id=store_id,
+        )
+
+
 def require_own_data(caller: Caller, customer_id: object) -> None:
     """Refuse a shopper who asks for the data of anybody else; others are not limited.
 

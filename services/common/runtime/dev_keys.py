@@ -6,6 +6,7 @@ public half through ``IDENTITY__JWKS_FILE``, which only development settings all
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -30,9 +31,20 @@ class DevKeys:
         self._private_key = private_key
         self.jwks_file = jwks_file
 
-    def mint(self, kind: CallerKind, subject: str, *, now: datetime, lifetime: timedelta) -> str:
-        """Sign a token for a caller; ``now`` is the machine's time, also on a simulated clock."""
-        claims = {
+    def mint(
+        self,
+        kind: CallerKind,
+        subject: str,
+        *,
+        now: datetime,
+        lifetime: timedelta,
+        store_ids: Sequence[str] | None = None,
+    ) -> str:
+        """Sign a token for a caller; ``now`` is the machine's time, also on a simulated clock.
+
+        ``store_ids`` are the stores that a till speaks for; without them it speaks for any.
+        """
+        claims: dict[str, object] = {
             "iss": DEVELOPMENT_ISSUER,
             "aud": AUDIENCE,
             "sub": subject,
@@ -40,6 +52,8 @@ class DevKeys:
             "iat": int(now.timestamp()),
             "exp": int((now + lifetime).timestamp()),
         }
+        if store_ids is not None:
+            claims["store_ids"] = list(store_ids)
         return jwt.encode(claims, self._private_key, algorithm="EdDSA", headers={"kid": _KEY_ID})
 
 

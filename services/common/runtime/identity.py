@@ -2,11 +2,14 @@
 
 A certificate names its owner by a URI ``<scheme>://<trust domain>/till/<id>`` or
 ``.../service/<name>`` among its alternative names, or by a common name ``till/<id>`` or
-``service/<name>``. A token is a JWT whose issuer is listed in the settings, with the kinds
-of caller that this issuer may assert; its ``sub`` is the caller's subject. Neither is ever
-logged. A call that shows both is who its token says (a gateway calls for a person).
+``service/<name>``. A till that is named ``store/<store id>/till/<id>`` instead speaks for that
+store only, and so does one whose token lists ``store_ids``; others speak for any. A token is a
+JWT whose issuer is listed in the settings, with the kinds of caller that this issuer may assert;
+its ``sub`` is the caller's subject. Neither is ever logged. A call that shows both is who its
+token says (a gateway calls for a person).
 """
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +30,7 @@ DEVELOPMENT_ISSUER: Final = "cagnotte-development"
 AUDIENCE: Final = "cagnotte"
 
 _CERTIFIED_KINDS: Final = frozenset({CallerKind.TILL, CallerKind.SERVICE})
+_STORE_TILL: Final = re.compile(r"store/([0-9A-Za-z_-]{1,16})/till/([^/]{1,100})")
 _TOKEN_LENGTH_MAX: Final = 8192
 _SUBJECT_LENGTH_MAX: Final = 128
 _REQUIRED_CLAIMS: Final = ("exp", "iss", "aud", "sub")
@@ -44,6 +48,8 @@ class Caller:
 
     kind: CallerKind
     subject: str
+    store_ids: frozenset[str] | None = None
+    """The stores that a till speaks for; None where its identity does not limit them."""
 
 
 _current: ContextVar[Caller] = ContextVar("caller")
@@ -122,7 +128,8 @@ class Identity:
             raise _refusal("signature_invalid") from None
         except jwt.PyJWTError:
             raise _refusal("token_invalid") from None
-        caller = Caller(_asserted_kind(claims, issuer), _subject_of(claims))
+        kind = _asserted_kind(claims, issuer)
+        caller = Caller(kind, _subject_of(claims), _store_ids_of(kind, claims))
         self._remember(token, _Verified(caller, claims["exp"] + self._leeway_seconds))
         return caller
 
@@ -193,6 +200,16 @@ def _subject_of(claims: Mapping[str, Any]) -> str:
     return subject
 
 
+def _store_ids_of(kind: CallerKind, claims: Mapping[str, Any]) -> frozenset[str] | None:
+    """Give the stores that a till's token lists. A list that cannot be read limits to nothing, so it is refused."""
+    if kind is not CallerKind.TILL or "store_ids" not in claims:
+        return None
+    listed = claims["store_ids"]
+    if not isinstance(listed, list) or not all(isinstance(one, str) and one for one in listed):
+        raise _refusal("store_ids_invalid")
+    return frozenset(listed)
+
+
 def _names_in(auth_context: Mapping[str, Iterable[bytes]]) -> list[str] | None:
     """Give the certificate's names: of its URIs where it has any, else the common name."""
     if "x509_common_name" not in auth_context and "peer_uri" not in auth_context:
@@ -204,6 +221,9 @@ def _names_in(auth_context: Mapping[str, Iterable[bytes]]) -> list[str] | None:
 
 
 def _caller_named(name: str) -> Caller | None:
+    if in_store := _STORE_TILL.fullmatch(name):
+        store_id, till_id = in_store.groups()
+        return Caller(CallerKind.TILL, f"{store_id}/{till_id}", frozenset({store_id}))
     kind, _, subject = name.partition("/")
     for certified in _CERTIFIED_KINDS:
         if kind == certified.value and 0 < len(subject) <= _SUBJECT_LENGTH_MAX:

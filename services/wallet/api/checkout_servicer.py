@@ -9,6 +9,7 @@ import grpc
 
 from cagnotte.wallet.v1 import checkout_service_pb2 as pb
 from cagnotte.wallet.v1 import checkout_service_pb2_grpc, wallet_pb2
+from services.common.runtime.access import require_own_store
 from services.common.runtime.config import CallerKind
 from services.common.runtime.identity import current_caller
 from services.wallet.codec.basket import parse_new_basket
@@ -54,6 +55,7 @@ class CheckoutServicer(checkout_service_pb2_grpc.CheckoutServiceServicer):
                 "The ticket names no checkout.",
                 violations=[("ticket.checkout_id", "is what the till calls the checkout")],
             )
+        require_own_store(current_caller(), request.ticket.key.store_id)
         basket = parse_new_basket(request.ticket)
         payment = await self._checkouts.open(checkout_id, basket)
         return pb.OpenCheckoutResponse(checkout=_render(payment))
@@ -98,7 +100,11 @@ class CheckoutServicer(checkout_service_pb2_grpc.CheckoutServiceServicer):
         self, request: pb.CancelCheckoutRequest, context: Context
     ) -> pb.CancelCheckoutResponse:
         """Give a checkout up."""
-        payment = await self._checkouts.cancel(UUID(request.checkout_id), caller=current_caller())
+        checkout_id, caller = UUID(request.checkout_id), current_caller()
+        if caller.store_ids is not None:
+            checkout = await self._reader.checkout(checkout_id, caller=caller)
+            require_own_store(caller, checkout.basket.ticket_key.store_id)
+        payment = await self._checkouts.cancel(checkout_id, caller=caller)
         return pb.CancelCheckoutResponse(checkout=_render(payment))
 
     async def RefundCheckout(

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio import create_subprocess_exec
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -90,7 +90,7 @@ async def _run_queue(database: TestDatabase) -> AsyncIterator[Points]:
         await queue.stop()
 
 
-Channels = Callable[[CallerKind, str], grpc.aio.Channel]
+Channels = Callable[..., grpc.aio.Channel]
 """Opens a channel to the running service as a caller of some kind."""
 
 
@@ -101,8 +101,11 @@ async def channels(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Chan
     async with _process(database, keys) as address:
         opened: list[grpc.aio.Channel] = []
 
-        def open_as(kind: CallerKind, subject: str) -> grpc.aio.Channel:
-            token = keys.mint(kind, subject, now=datetime.now(UTC), lifetime=timedelta(hours=1))
+        def open_as(
+            kind: CallerKind, subject: str, store_ids: Sequence[str] | None = None
+        ) -> grpc.aio.Channel:
+            now, lifetime = datetime.now(UTC), timedelta(hours=1)
+            token = keys.mint(kind, subject, now=now, lifetime=lifetime, store_ids=store_ids)
             opened.append(open_channel(address, token=token))
             return opened[-1]
 

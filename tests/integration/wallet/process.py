@@ -4,7 +4,7 @@ import os
 import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -93,9 +93,12 @@ class Town:
                 assert await process.wait() == 0, "a service ends cleanly when it is asked to"
 
     @asynccontextmanager
-    async def calling(self, kind: CallerKind, subject: str) -> AsyncIterator[grpc.aio.Channel]:
+    async def calling(
+        self, kind: CallerKind, subject: str, store_ids: Sequence[str] | None = None
+    ) -> AsyncIterator[grpc.aio.Channel]:
         """Open a channel to the wallet for the body."""
-        token = self.keys.mint(kind, subject, now=datetime.now(UTC), lifetime=timedelta(hours=1))
+        now, lifetime = datetime.now(UTC), timedelta(hours=1)
+        token = self.keys.mint(kind, subject, now=now, lifetime=lifetime, store_ids=store_ids)
         async with open_channel(self.address, token=token) as channel:
             yield channel
 
@@ -107,9 +110,9 @@ class Town:
             yield Caller(channel)
 
     @asynccontextmanager
-    async def till(self) -> AsyncIterator[Caller]:
-        """Give a till."""
-        async with self.calling(CallerKind.TILL, "330/07") as channel:
+    async def till(self, *store_ids: str) -> AsyncIterator[Caller]:
+        """Give a till: of these stores, or of any where none is named."""
+        async with self.calling(CallerKind.TILL, "330/07", store_ids or None) as channel:
             yield Caller(channel)
 
     @asynccontextmanager

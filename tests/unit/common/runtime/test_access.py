@@ -11,6 +11,7 @@ from services.common.runtime.access import (
     CallerNotAllowed,
     access_rule,
     require_own_data,
+    require_own_store,
 )
 from services.common.runtime.config import CallerKind
 from services.common.runtime.identity import Caller
@@ -57,3 +58,18 @@ class TestRequireOwnData:
     def test_others_are_not_limited(self) -> None:
         """A till serves every customer."""
         require_own_data(Caller(CallerKind.TILL, "0330/1"), CUSTOMER)
+
+
+class TestRequireOwnStore:
+    @pytest.mark.parametrize("store_ids", [None, frozenset({"0330"}), frozenset({"0330", "0331"})])
+    def test_a_till_speaks_for_its_stores(self, store_ids: frozenset[str] | None) -> None:
+        """For those that its identity names, or for any where it names none."""
+        require_own_store(Caller(CallerKind.TILL, "0330/1", store_ids), "0330")
+
+    @pytest.mark.parametrize("store_ids", [frozenset(), frozenset({"0331"})])
+    def test_a_till_does_not_speak_for_another_store(self, store_ids: frozenset[str]) -> None:
+        """A till that was stolen from one store sells in no other; an empty list is no store."""
+        with pytest.raises(CallerNotAllowed) as refused:
+            require_own_store(Caller(CallerKind.TILL, "0331/1", store_ids), "0330")
+
+        assert refused.value.metadata["store_id"] == "0330"

@@ -167,6 +167,40 @@ class TestVerify:
 
         assert await cause_of(Identity(issuer.settings), token) == cause
 
+    @pytest.mark.parametrize(
+        ("kind", "claimed", "store_ids"),
+        [
+            (CallerKind.TILL, None, None),
+            (CallerKind.TILL, ["0330", "0331"], frozenset({"0330", "0331"})),
+            (CallerKind.TILL, [], frozenset()),
+            (CallerKind.SHOPPER, ["0330"], None),
+        ],
+    )
+    async def test_a_tills_token_may_name_its_stores(
+        self,
+        tmp_path: Path,
+        kind: CallerKind,
+        claimed: list[str] | None,
+        store_ids: frozenset[str] | None,
+    ) -> None:
+        """Without the claim a till is not limited; for other callers it means nothing."""
+        issuer = RealIssuer(tmp_path, kind)
+
+        caller = await Identity(issuer.settings).verify(issuer.token(store_ids=claimed))
+
+        assert caller == Caller(kind, CUSTOMER, store_ids)
+
+    @pytest.mark.parametrize("claimed", ["0330", [330], [""], {"0330": True}, 330])
+    async def test_stores_that_cannot_be_read_are_refused(
+        self, tmp_path: Path, claimed: object
+    ) -> None:
+        """A limit that nobody understands must not become none."""
+        issuer = RealIssuer(tmp_path, CallerKind.TILL)
+
+        assert await cause_of(Identity(issuer.settings), issuer.token(store_ids=claimed)) == (
+            "store_ids_invalid"
+        )
+
     async def test_an_issuer_of_one_kind_needs_no_claim(self, tmp_path: Path) -> None:
         """The shoppers' issuer knows nothing of kinds."""
         issuer = RealIssuer(tmp_path, CallerKind.SHOPPER)
@@ -268,6 +302,10 @@ class TestCallerOfCertificate:
             ({"x509_common_name": [b"till/0330/1"]}, Caller(CallerKind.TILL, "0330/1")),
             ({"x509_common_name": [b"service/wallet"]}, Caller(CallerKind.SERVICE, "wallet")),
             (
+                {"peer_uri": [b"spiffe://shop.example/store/0330/till/07"]},
+                Caller(CallerKind.TILL, "0330/07", frozenset({"0330"})),
+            ),
+            (
                 {
                     "x509_common_name": [b"till/0330/1"],
                     "peer_uri": [b"spiffe://shop.example/service/points"],
@@ -290,6 +328,9 @@ class TestCallerOfCertificate:
             {"x509_common_name": [b"operator/root"]},
             {"x509_common_name": [b"shopper/1"]},
             {"x509_common_name": [b"till/"]},
+            {"x509_common_name": [b"store/0330/till/"]},
+            {"x509_common_name": [b"store//till/07"]},
+            {"x509_common_name": [b"store/0330/service/wallet"]},
             {"x509_common_name": [b"www.example"]},
             {"peer_uri": [b"spiffe://a/till/1", b"spiffe://a/service/ledger"]},
             {"peer_uri": [b"https://a/other"], "x509_common_name": [b"till/1"]},

@@ -49,7 +49,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: { "reason": "UNAUTHENTICATED", "domain": "cagnotte", "metadata": { "cause": "token_expired" } }
     """
     ERROR_REASON_CALLER_NOT_ALLOWED: _ErrorReason.ValueType  # 5
-    """CALLER_NOT_ALLOWED: the caller is known and may not do this, with PERMISSION_DENIED.
+    """CALLER_NOT_ALLOWED: the caller is known and may not do this, or not with this data (another shopper's, another
+    store's: `store_id`), with PERMISSION_DENIED. A repeat gets the same answer; no other id helps.
 
     Example: { "reason": "CALLER_NOT_ALLOWED", "domain": "cagnotte",
                "metadata": { "method": "/cagnotte.common.v1.ClockService/SetTime", "caller_kind": "TILL" } }
@@ -161,7 +162,8 @@ ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 4
 Example: { "reason": "UNAUTHENTICATED", "domain": "cagnotte", "metadata": { "cause": "token_expired" } }
 """
 ERROR_REASON_CALLER_NOT_ALLOWED: ErrorReason.ValueType  # 5
-"""CALLER_NOT_ALLOWED: the caller is known and may not do this, with PERMISSION_DENIED.
+"""CALLER_NOT_ALLOWED: the caller is known and may not do this, or not with this data (another shopper's, another
+store's: `store_id`), with PERMISSION_DENIED. A repeat gets the same answer; no other id helps.
 
 Example: { "reason": "CALLER_NOT_ALLOWED", "domain": "cagnotte",
            "metadata": { "method": "/cagnotte.common.v1.ClockService/SetTime", "caller_kind": "TILL" } }

@@ -165,7 +165,8 @@ class PointsServiceServicer:
 
     def RecordTicket(self, request, context):
         """RecordTicket records one ticket, credits its member by the rules of the ticket's time, and tells how much and why.
-        A repeated ticket gets its first answer again, for as long as the ticket is kept.
+        A repeated ticket gets its first answer again, for as long as the ticket is kept. A till whose identity names its
+        stores records tickets of these only (CALLER_NOT_ALLOWED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,8 @@ class PointsServiceStub:
     """GetProgramme answers a published version, or the one in force."""
     RecordTicket: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.RecordTicketRequest, _points_service_pb2.RecordTicketResponse]
     """RecordTicket records one ticket, credits its member by the rules of the ticket's time, and tells how much and why.
-    A repeated ticket gets its first answer again, for as long as the ticket is kept.
+    A repeated ticket gets its first answer again, for as long as the ticket is kept. A till whose identity names its
+    stores records tickets of these only (CALLER_NOT_ALLOWED).
     """
     RecordTickets: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.RecordTicketsRequest, _points_service_pb2.RecordTicketsResponse]
     """RecordTickets records a queue of tickets in their order; each has its own outcome, none disturbs another."""
@@ -89,7 +90,8 @@ class PointsServiceAsyncStub(PointsServiceStub):
     """GetProgramme answers a published version, or the one in force."""
     RecordTicket: _aio.UnaryUnaryMultiCallable[_points_service_pb2.RecordTicketRequest, _points_service_pb2.RecordTicketResponse]  # type: ignore[assignment]
     """RecordTicket records one ticket, credits its member by the rules of the ticket's time, and tells how much and why.
-    A repeated ticket gets its first answer again, for as long as the ticket is kept.
+    A repeated ticket gets its first answer again, for as long as the ticket is kept. A till whose identity names its
+    stores records tickets of these only (CALLER_NOT_ALLOWED).
     """
     RecordTickets: _aio.UnaryUnaryMultiCallable[_points_service_pb2.RecordTicketsRequest, _points_service_pb2.RecordTicketsResponse]  # type: ignore[assignment]
     """RecordTickets records a queue of tickets in their order; each has its own outcome, none disturbs another."""
@@ -170,7 +172,8 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.RecordTicketResponse, _abc.Awaitable[_points_service_pb2.RecordTicketResponse]]:
         """RecordTicket records one ticket, credits its member by the rules of the ticket's time, and tells how much and why.
-        A repeated ticket gets its first answer again, for as long as the ticket is kept.
+        A repeated ticket gets its first answer again, for as long as the ticket is kept. A till whose identity names its
+        stores records tickets of these only (CALLER_NOT_ALLOWED).
         """
 
     @_abc_1.abstractmethod

@@ -84,7 +84,8 @@ class CheckoutServiceServicer:
     """
 
     def OpenCheckout(self, request, context):
-        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone.
+        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
+        names its stores opens for these only (CALLER_NOT_ALLOWED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +116,8 @@ class CheckoutServiceServicer:
 
     def CancelCheckout(self, request, context):
         """CancelCheckout gives a checkout up. One that is being paid is cancelled as soon as the card's answer is known and
-        undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE.
+        undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE. A till whose identity names its
+        stores cancels checkouts of these only; it refunds those of any store, since shoppers bring back where they like.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

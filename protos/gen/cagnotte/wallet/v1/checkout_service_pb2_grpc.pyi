@@ -36,7 +36,9 @@ class CheckoutServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CheckoutServiceAsyncStub: ...
     OpenCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.OpenCheckoutRequest, _checkout_service_pb2.OpenCheckoutResponse]
-    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone."""
+    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
+    names its stores opens for these only (CALLER_NOT_ALLOWED).
+    """
     ClaimCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.ClaimCheckoutRequest, _checkout_service_pb2.ClaimCheckoutResponse]
     """ClaimCheckout ties an open checkout to the calling shopper, once; another shopper is refused from then on."""
     QuoteTenders: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.QuoteTendersRequest, _checkout_service_pb2.QuoteTendersResponse]
@@ -48,7 +50,8 @@ class CheckoutServiceStub:
     """
     CancelCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.CancelCheckoutRequest, _checkout_service_pb2.CancelCheckoutResponse]
     """CancelCheckout gives a checkout up. One that is being paid is cancelled as soon as the card's answer is known and
-    undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE.
+    undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE. A till whose identity names its
+    stores cancels checkouts of these only; it refunds those of any store, since shoppers bring back where they like.
     """
     RefundCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.RefundCheckoutRequest, _checkout_service_pb2.RefundCheckoutResponse]
     """RefundCheckout gives a settled checkout back in full: each tender gets what it paid, spent value returns with its own
@@ -69,7 +72,9 @@ class CheckoutServiceAsyncStub(CheckoutServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.OpenCheckoutRequest, _checkout_service_pb2.OpenCheckoutResponse]  # type: ignore[assignment]
-    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone."""
+    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
+    names its stores opens for these only (CALLER_NOT_ALLOWED).
+    """
     ClaimCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.ClaimCheckoutRequest, _checkout_service_pb2.ClaimCheckoutResponse]  # type: ignore[assignment]
     """ClaimCheckout ties an open checkout to the calling shopper, once; another shopper is refused from then on."""
     QuoteTenders: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.QuoteTendersRequest, _checkout_service_pb2.QuoteTendersResponse]  # type: ignore[assignment]
@@ -81,7 +86,8 @@ class CheckoutServiceAsyncStub(CheckoutServiceStub):
     """
     CancelCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.CancelCheckoutRequest, _checkout_service_pb2.CancelCheckoutResponse]  # type: ignore[assignment]
     """CancelCheckout gives a checkout up. One that is being paid is cancelled as soon as the card's answer is known and
-    undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE.
+    undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE. A till whose identity names its
+    stores cancels checkouts of these only; it refunds those of any store, since shoppers bring back where they like.
     """
     RefundCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.RefundCheckoutRequest, _checkout_service_pb2.RefundCheckoutResponse]  # type: ignore[assignment]
     """RefundCheckout gives a settled checkout back in full: each tender gets what it paid, spent value returns with its own
@@ -105,7 +111,9 @@ class CheckoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _checkout_service_pb2.OpenCheckoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_checkout_service_pb2.OpenCheckoutResponse, _abc.Awaitable[_checkout_service_pb2.OpenCheckoutResponse]]:
-        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone."""
+        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
+        names its stores opens for these only (CALLER_NOT_ALLOWED).
+        """
 
     @_abc_1.abstractmethod
     def ClaimCheckout(
@@ -141,7 +149,8 @@ class CheckoutServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_checkout_service_pb2.CancelCheckoutResponse, _abc.Awaitable[_checkout_service_pb2.CancelCheckoutResponse]]:
         """CancelCheckout gives a checkout up. One that is being paid is cancelled as soon as the card's answer is known and
-        undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE.
+        undone; one that is authorized or settled is refused with CHECKOUT_NOT_CANCELLABLE. A till whose identity names its
+        stores cancels checkouts of these only; it refunds those of any store, since shoppers bring back where they like.
         """
 
     @_abc_1.abstractmethod
