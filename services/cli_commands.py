@@ -27,6 +27,7 @@ from services.cli_options import (
     Baskets,
     BrokerKind,
     Folder,
+    HeadsFile,
     JsonFlag,
     Phones,
     WaitSeconds,
@@ -177,14 +178,13 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    heads: HeadsFile = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
     """Prove from the data alone that books, journals and balances agree."""
-    console = Console(stderr=as_json)
-    report = _verify(
-        _info(_paths(folder)), wait, console, acknowledged=acknowledged, as_line=as_json
-    )
+    console, info = Console(stderr=as_json), _info(_paths(folder))
+    report = _verify(info, wait, console, acknowledged=acknowledged, heads=heads, as_line=as_json)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     if not report.ok:
@@ -301,14 +301,18 @@ def _verify(
     console: Console,
     *,
     acknowledged: Path | None = None,
+    heads: Path | None = None,
     as_line: bool = False,
 ) -> "VerifyReport":
     from services.auditor import run_verify
     from services.auditor.acknowledgements import acknowledge as allow
     from services.auditor.acknowledgements import read_acknowledgements
+    from services.auditor.heads import note_heads, read_heads
     from services.auditor.render import render_report, render_unused, shown_progress, title
+    from services.common.kernel.clock import system_clock
 
     known = None if acknowledged is None else read_acknowledgements(acknowledged)
+    noted = None if heads is None else read_heads(heads)
     with shown_progress(console) as listen:
         report = run_verify(
             ledger_dsn=info.database_urls["ledger"],
@@ -318,9 +322,12 @@ def _verify(
             provider_key=info.sandbox_key,
             progress=listen,
             wait_seconds=wait_seconds,
+            noted=noted,
         )
     if known is not None:
         report = allow(report, known)
+    if heads is not None:
+        note_heads(heads, report, noted or (), now=system_clock())
     console.print(title(report) if as_line else render_report(report))
     for line in render_unused(report):
         console.print(line, markup=False)

@@ -29,6 +29,15 @@ WaitSeconds = Annotated[
     float,
     typer.Option("--wait", min=0, metavar="SECONDS", help="Time that events under way may take."),
 ]
+HeadsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--heads",
+        metavar="FILE",
+        help="Heads of journals that earlier audits noted: they must still stand, and the present ones are added.",
+        show_default=False,
+    ),
+]
 
 BrokerKind = Annotated[
     Literal["embedded", "apache"] | None,
