@@ -47,7 +47,7 @@ def _end(paths: StackPaths, *, keep: bool, report: Callable[[str], None]) -> Non
 
 
 def _clear(paths: StackPaths, *, is_own: bool) -> None:
-    if not paths.root.exists() or not any(paths.root.iterdir()):
+    if not paths.has_content():
         return
     if not is_own:
         message = (

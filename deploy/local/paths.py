@@ -72,6 +72,13 @@ class StackPaths:
         """Return a command on this stack as a person can copy it into a shell."""
         return f"cagnotte {name} --dir {shlex.quote(str(self.root))}"
 
+    def has_content(self) -> bool:
+        """Tell whether anything is in the folder; raises StackError when it is none, or may not be read."""
+        try:
+            return self.root.exists() and any(self.root.iterdir())
+        except OSError as error:
+            raise self._unusable(error) from error
+
     def make(self) -> None:
         """Make the folders; raises StackError when that is not allowed."""
         try:
@@ -79,11 +86,16 @@ class StackPaths:
                 folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
                 folder.chmod(_OWNER_ONLY)
         except OSError as error:
-            message = (
-                f"Cannot write to {self.root}: {error.strerror}. Choose another folder with --dir, or run the command "
-                "as the user who owns this one."
-            )
-            raise StackError(message) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> StackError:
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            return StackError(f"{self.root} is no folder: name another one with --dir.")
+        message = (
+            f"Cannot write to {self.root}: {error.strerror}. Choose another folder with --dir, or run the command "
+            "as the user who owns this one."
+        )
+        return StackError(message)
 
 
 def stack_paths(folder: Path) -> StackPaths:

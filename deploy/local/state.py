@@ -63,7 +63,7 @@ def load_state(paths: StackPaths) -> StackState | None:
             parts=tuple(_parse_part(part) for part in content["parts"]),
             broker=content.get("broker", EMBEDDED),
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
         message = f"{paths.state} belongs to another user. Run the command as the user who started the stack."

@@ -80,7 +80,7 @@ def bench_stack(folder: Path | None, *, report: Callable[[str], None]) -> Iterat
     own = folder is None
     root = Path(tempfile.mkdtemp(prefix="cagnotte-bench-")) if folder is None else folder
     paths = stack_paths(root / "stack" if own else root)
-    if not own and paths.root.exists() and any(paths.root.iterdir()):
+    if not own and paths.has_content():
         message = (
             f"{paths.root} is not empty, and a benchmark needs a fresh folder: name another one."
         )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 from rich.console import Console
 
+from deploy.local.paths import stack_paths
+from services.chaos.errors import ChaosError
 from services.report_file import JsonFile, is_screen, write_report
 
 if TYPE_CHECKING:
@@ -91,6 +93,10 @@ def kills(
 @contextmanager
 def _folder_or_own(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
+        if stack_paths(folder).has_content():
+            raise ChaosError(
+                f"{folder} is not empty, and chaos needs a fresh folder: name another."
+            )
         yield folder
         return
     made = Path(tempfile.mkdtemp(prefix="cagnotte-chaos-"))

@@ -87,7 +87,11 @@ def bytes_of(size: Size) -> int:
 @contextmanager
 def _folder(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{folder} cannot be the folder of the stacks: {error.strerror}."
+            raise BenchError(message) from error
         yield folder
         return
     root = Path(tempfile.mkdtemp(prefix="cagnotte-bench-"))
