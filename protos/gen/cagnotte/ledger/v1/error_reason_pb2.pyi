@@ -30,7 +30,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 2
     """A leg names an account that is not open and that no pattern of the chart
-    opens by itself. Example: `wallet/unknown`.
+    opens by itself; of a read, with NOT_FOUND, the account is not open. Example:
+    `wallet/unknown`.
     """
     ERROR_REASON_ASSET_MISMATCH: _ErrorReason.ValueType  # 3
     """A leg's asset is not its account's. Example: EUR on a points account."""
@@ -54,7 +55,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_EXPIRE_TIME_PASSED: _ErrorReason.ValueType  # 10
     """The hold's expire time is not in the future when it is decided."""
     ERROR_REASON_TRANSACTION_NOT_FOUND: _ErrorReason.ValueType  # 11
-    """No accepted transaction has this id."""
+    """No accepted transaction has this id; of a read, with NOT_FOUND, no recorded
+    one has.
+    """
     ERROR_REASON_ALREADY_REVERSED: _ErrorReason.ValueType  # 12
     """Nothing of the transaction is left: it was reversed before, at once or in
     parts.
@@ -110,7 +113,8 @@ Example: a client retries a payment of 12.00 under the id of one of 10.00.
 """
 ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 2
 """A leg names an account that is not open and that no pattern of the chart
-opens by itself. Example: `wallet/unknown`.
+opens by itself; of a read, with NOT_FOUND, the account is not open. Example:
+`wallet/unknown`.
 """
 ERROR_REASON_ASSET_MISMATCH: ErrorReason.ValueType  # 3
 """A leg's asset is not its account's. Example: EUR on a points account."""
@@ -134,7 +138,9 @@ leg of 8.00 of which 4.00 were reversed before.
 ERROR_REASON_EXPIRE_TIME_PASSED: ErrorReason.ValueType  # 10
 """The hold's expire time is not in the future when it is decided."""
 ERROR_REASON_TRANSACTION_NOT_FOUND: ErrorReason.ValueType  # 11
-"""No accepted transaction has this id."""
+"""No accepted transaction has this id; of a read, with NOT_FOUND, no recorded
+one has.
+"""
 ERROR_REASON_ALREADY_REVERSED: ErrorReason.ValueType  # 12
 """Nothing of the transaction is left: it was reversed before, at once or in
 parts.

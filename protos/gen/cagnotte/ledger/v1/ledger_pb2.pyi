@@ -156,7 +156,9 @@ class _OutcomeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     OUTCOME_STATUS_ACCEPTED: _OutcomeStatus.ValueType  # 1
     """Recorded with its postings."""
     OUTCOME_STATUS_REFUSED: _OutcomeStatus.ValueType  # 2
-    """Recorded without any posting; a retry gets the same answer for ever."""
+    """Recorded without any posting; a retry gets the same answer for ever, also
+    when its reason is gone since. A new attempt needs a new transaction_id.
+    """
 
 class OutcomeStatus(_OutcomeStatus, metaclass=_OutcomeStatusEnumTypeWrapper):
     """Whether a transaction took effect."""
@@ -166,7 +168,9 @@ OUTCOME_STATUS_UNSPECIFIED: OutcomeStatus.ValueType  # 0
 OUTCOME_STATUS_ACCEPTED: OutcomeStatus.ValueType  # 1
 """Recorded with its postings."""
 OUTCOME_STATUS_REFUSED: OutcomeStatus.ValueType  # 2
-"""Recorded without any posting; a retry gets the same answer for ever."""
+"""Recorded without any posting; a retry gets the same answer for ever, also
+when its reason is gone since. A new attempt needs a new transaction_id.
+"""
 Global___OutcomeStatus: _TypeAlias = OutcomeStatus  # noqa: Y015
 
 @_typing.final
@@ -413,8 +417,9 @@ class TransactionCommand(_message.Message):
     VOID_HOLD_FIELD_NUMBER: _builtins.int
     REVERSE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
-    """Made by the caller (UUIDv7) and kept for retries: the same id and content
-    get the first outcome again, other content is REQUEST_ID_REUSED.
+    """Made by the caller and kept for retries: the same id and content get the
+    first outcome again, other content is REQUEST_ID_REUSED. A UUID, best a
+    version 7; version 8 is the ledger's own and refused with INVALID_COMMAND.
     """
     basis: Global___Basis.ValueType
     """For whose books; unspecified means COMMON."""

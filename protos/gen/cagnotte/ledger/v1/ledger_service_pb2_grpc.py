@@ -28,6 +28,11 @@ if _version_not_supported:
 class LedgerServiceStub:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
+
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
+    same command under the same transaction_id again, for as long as it takes; the
+    answer tells whether it was recorded before (`replayed`). Any other code stays
+    the same when the call is repeated.
     """
 
     def __init__(self, channel):
@@ -91,6 +96,11 @@ class LedgerServiceStub:
 class LedgerServiceServicer:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
+
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
+    same command under the same transaction_id again, for as long as it takes; the
+    answer tells whether it was recorded before (`replayed`). Any other code stays
+    the same when the call is repeated.
     """
 
     def OpenAccount(self, request, context):
@@ -103,8 +113,12 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PostTransaction(self, request, context):
-        """Decide one transaction. A refusal is an answer, stored and frozen; only a
-        reused id fails the call (INVALID_ARGUMENT, REQUEST_ID_REUSED).
+        """Decide one transaction. A refusal is an answer, stored and frozen: who wants
+        to try again once the reason is gone makes a new transaction_id. The call
+        fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
+        REQUEST_ID_REUSED) and for what is wrong in the command itself
+        (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
+        INVALID_COMMAND). Its link group means nothing here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,21 +127,26 @@ class LedgerServiceServicer:
     def BatchPostTransactions(self, request, context):
         """Decide up to 1,000 transactions in their order, each with its own outcome;
         those with the same link group are decided all or nothing. Answers in the
-        order of the request.
+        order of the request. A reused id is an outcome here (REQUEST_ID_REUSED with
+        seq 0) and disturbs no other command; what is wrong in a command itself fails
+        the whole call, with its place in the violation, and nothing is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAccount(self, request, context):
-        """Read an account.
+        """Read an account. NOT_FOUND with ACCOUNT_NOT_FOUND when it is not open, also
+        where a pattern of the chart would open it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTransaction(self, request, context):
-        """Read a transaction with its postings.
+        """Read a transaction with its postings, a refused one too. NOT_FOUND with
+        TRANSACTION_NOT_FOUND when the id was never decided: after an answer was
+        lost, send the command again instead, since it may still be on its way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,7 +160,8 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPostings(self, request, context):
-        """Read an account's statement, newest first, in pages.
+        """Read an account's statement, newest first, in pages: the postings of all
+        three layers. New postings never move what later pages hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -233,6 +253,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
 class LedgerService:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
+
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
+    same command under the same transaction_id again, for as long as it takes; the
+    answer tells whether it was recorded before (`replayed`). Any other code stays
+    the same when the call is repeated.
     """
 
     @staticmethod

@@ -29,6 +29,11 @@ GRPC_VERSION: str
 class LedgerServiceStub:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
+
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
+    same command under the same transaction_id again, for as long as it takes; the
+    answer tells whether it was recorded before (`replayed`). Any other code stays
+    the same when the call is repeated.
     """
 
     @_typing.overload
@@ -41,22 +46,35 @@ class LedgerServiceStub:
     ALREADY_EXISTS and ACCOUNT_DIFFERS.
     """
     PostTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.PostTransactionRequest, _ledger_service_pb2.PostTransactionResponse]
-    """Decide one transaction. A refusal is an answer, stored and frozen; only a
-    reused id fails the call (INVALID_ARGUMENT, REQUEST_ID_REUSED).
+    """Decide one transaction. A refusal is an answer, stored and frozen: who wants
+    to try again once the reason is gone makes a new transaction_id. The call
+    fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
+    REQUEST_ID_REUSED) and for what is wrong in the command itself
+    (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
+    INVALID_COMMAND). Its link group means nothing here.
     """
     BatchPostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.BatchPostTransactionsRequest, _ledger_service_pb2.BatchPostTransactionsResponse]
     """Decide up to 1,000 transactions in their order, each with its own outcome;
     those with the same link group are decided all or nothing. Answers in the
-    order of the request.
+    order of the request. A reused id is an outcome here (REQUEST_ID_REUSED with
+    seq 0) and disturbs no other command; what is wrong in a command itself fails
+    the whole call, with its place in the violation, and nothing is recorded.
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetAccountRequest, _ledger_service_pb2.GetAccountResponse]
-    """Read an account."""
+    """Read an account. NOT_FOUND with ACCOUNT_NOT_FOUND when it is not open, also
+    where a pattern of the chart would open it.
+    """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]
-    """Read a transaction with its postings."""
+    """Read a transaction with its postings, a refused one too. NOT_FOUND with
+    TRANSACTION_NOT_FOUND when the id was never decided: after an answer was
+    lost, send the command again instead, since it may still be on its way.
+    """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]
     """Read an account's balances: now, or as of a recorded or effective time."""
     ListPostings: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListPostingsRequest, _ledger_service_pb2.ListPostingsResponse]
-    """Read an account's statement, newest first, in pages."""
+    """Read an account's statement, newest first, in pages: the postings of all
+    three layers. New postings never move what later pages hold.
+    """
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTrialBalanceRequest, _ledger_service_pb2.GetTrialBalanceResponse]
     """Sum debits and credits by GL account, asset and books, as of the end of a
     business day by effective and by recorded time.
@@ -70,6 +88,11 @@ class LedgerServiceStub:
 class LedgerServiceAsyncStub(LedgerServiceStub):
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
+
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
+    same command under the same transaction_id again, for as long as it takes; the
+    answer tells whether it was recorded before (`replayed`). Any other code stays
+    the same when the call is repeated.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -79,22 +102,35 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ALREADY_EXISTS and ACCOUNT_DIFFERS.
     """
     PostTransaction: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.PostTransactionRequest, _ledger_service_pb2.PostTransactionResponse]  # type: ignore[assignment]
-    """Decide one transaction. A refusal is an answer, stored and frozen; only a
-    reused id fails the call (INVALID_ARGUMENT, REQUEST_ID_REUSED).
+    """Decide one transaction. A refusal is an answer, stored and frozen: who wants
+    to try again once the reason is gone makes a new transaction_id. The call
+    fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
+    REQUEST_ID_REUSED) and for what is wrong in the command itself
+    (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
+    INVALID_COMMAND). Its link group means nothing here.
     """
     BatchPostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.BatchPostTransactionsRequest, _ledger_service_pb2.BatchPostTransactionsResponse]  # type: ignore[assignment]
     """Decide up to 1,000 transactions in their order, each with its own outcome;
     those with the same link group are decided all or nothing. Answers in the
-    order of the request.
+    order of the request. A reused id is an outcome here (REQUEST_ID_REUSED with
+    seq 0) and disturbs no other command; what is wrong in a command itself fails
+    the whole call, with its place in the violation, and nothing is recorded.
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetAccountRequest, _ledger_service_pb2.GetAccountResponse]  # type: ignore[assignment]
-    """Read an account."""
+    """Read an account. NOT_FOUND with ACCOUNT_NOT_FOUND when it is not open, also
+    where a pattern of the chart would open it.
+    """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
-    """Read a transaction with its postings."""
+    """Read a transaction with its postings, a refused one too. NOT_FOUND with
+    TRANSACTION_NOT_FOUND when the id was never decided: after an answer was
+    lost, send the command again instead, since it may still be on its way.
+    """
     GetBalance: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]  # type: ignore[assignment]
     """Read an account's balances: now, or as of a recorded or effective time."""
     ListPostings: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListPostingsRequest, _ledger_service_pb2.ListPostingsResponse]  # type: ignore[assignment]
-    """Read an account's statement, newest first, in pages."""
+    """Read an account's statement, newest first, in pages: the postings of all
+    three layers. New postings never move what later pages hold.
+    """
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTrialBalanceRequest, _ledger_service_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
     """Sum debits and credits by GL account, asset and books, as of the end of a
     business day by effective and by recorded time.
@@ -107,6 +143,11 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
+
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
+    same command under the same transaction_id again, for as long as it takes; the
+    answer tells whether it was recorded before (`replayed`). Any other code stays
+    the same when the call is repeated.
     """
 
     @_abc_1.abstractmethod
@@ -126,8 +167,12 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.PostTransactionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.PostTransactionResponse, _abc.Awaitable[_ledger_service_pb2.PostTransactionResponse]]:
-        """Decide one transaction. A refusal is an answer, stored and frozen; only a
-        reused id fails the call (INVALID_ARGUMENT, REQUEST_ID_REUSED).
+        """Decide one transaction. A refusal is an answer, stored and frozen: who wants
+        to try again once the reason is gone makes a new transaction_id. The call
+        fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
+        REQUEST_ID_REUSED) and for what is wrong in the command itself
+        (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
+        INVALID_COMMAND). Its link group means nothing here.
         """
 
     @_abc_1.abstractmethod
@@ -138,7 +183,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_service_pb2.BatchPostTransactionsResponse, _abc.Awaitable[_ledger_service_pb2.BatchPostTransactionsResponse]]:
         """Decide up to 1,000 transactions in their order, each with its own outcome;
         those with the same link group are decided all or nothing. Answers in the
-        order of the request.
+        order of the request. A reused id is an outcome here (REQUEST_ID_REUSED with
+        seq 0) and disturbs no other command; what is wrong in a command itself fails
+        the whole call, with its place in the violation, and nothing is recorded.
         """
 
     @_abc_1.abstractmethod
@@ -147,7 +194,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.GetAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetAccountResponse, _abc.Awaitable[_ledger_service_pb2.GetAccountResponse]]:
-        """Read an account."""
+        """Read an account. NOT_FOUND with ACCOUNT_NOT_FOUND when it is not open, also
+        where a pattern of the chart would open it.
+        """
 
     @_abc_1.abstractmethod
     def GetTransaction(
@@ -155,7 +204,10 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.GetTransactionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetTransactionResponse, _abc.Awaitable[_ledger_service_pb2.GetTransactionResponse]]:
-        """Read a transaction with its postings."""
+        """Read a transaction with its postings, a refused one too. NOT_FOUND with
+        TRANSACTION_NOT_FOUND when the id was never decided: after an answer was
+        lost, send the command again instead, since it may still be on its way.
+        """
 
     @_abc_1.abstractmethod
     def GetBalance(
@@ -171,7 +223,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.ListPostingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.ListPostingsResponse, _abc.Awaitable[_ledger_service_pb2.ListPostingsResponse]]:
-        """Read an account's statement, newest first, in pages."""
+        """Read an account's statement, newest first, in pages: the postings of all
+        three layers. New postings never move what later pages hold.
+        """
 
     @_abc_1.abstractmethod
     def GetTrialBalance(

@@ -322,7 +322,9 @@ class RefundCheckoutResponse(_message.Message):
     CHECKOUT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def checkout(self) -> _wallet_pb2.Checkout:
-        """Checkout as it is now: refunded, or still REFUNDING when the provider has not answered."""
+        """Checkout as it is now: refunded, still REFUNDING when the provider has not answered (ask GetCheckout), or SETTLED with
+        `decline` when the provider refuses; another try then needs a new request_id.
+        """
 
     def __init__(
         self,

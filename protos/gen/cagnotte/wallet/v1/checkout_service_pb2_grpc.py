@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class CheckoutServiceStub:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
+    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
     """
 
     def __init__(self, channel):
@@ -80,12 +81,14 @@ class CheckoutServiceStub:
 
 class CheckoutServiceServicer:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
+    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
     """
 
     def OpenCheckout(self, request, context):
-        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
-        names its stores opens for these only (CALLER_NOT_ALLOWED).
+        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. Other content under
+        the same id is REQUEST_ID_REUSED, the same ticket key under another id TICKET_KEY_TAKEN. A till whose identity names
+        its stores opens for these only (CALLER_NOT_ALLOWED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +111,8 @@ class CheckoutServiceServicer:
     def PayCheckout(self, request, context):
         """PayCheckout pays with up to three tenders: kitty or points, prepaid, card. It answers when the checkout is settled or
         back to open after a decline, or with PROCESSING or AUTHORIZED when the time budget of the till is over first
-        ("pending"); the last word then comes through WatchCheckout. A changed set of tenders needs a new request_id.
+        ("pending"); the last word then comes through WatchCheckout. After a decline the checkout is OPEN and nothing is held:
+        another try needs a new request_id, and so does a changed set of tenders (REQUEST_ID_REUSED otherwise).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,7 +203,8 @@ def add_CheckoutServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CheckoutService:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
+    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
     """
 
     @staticmethod

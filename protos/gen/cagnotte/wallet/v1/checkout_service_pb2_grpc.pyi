@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class CheckoutServiceStub:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
+    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
     """
 
     @_typing.overload
@@ -36,8 +37,9 @@ class CheckoutServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CheckoutServiceAsyncStub: ...
     OpenCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.OpenCheckoutRequest, _checkout_service_pb2.OpenCheckoutResponse]
-    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
-    names its stores opens for these only (CALLER_NOT_ALLOWED).
+    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. Other content under
+    the same id is REQUEST_ID_REUSED, the same ticket key under another id TICKET_KEY_TAKEN. A till whose identity names
+    its stores opens for these only (CALLER_NOT_ALLOWED).
     """
     ClaimCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.ClaimCheckoutRequest, _checkout_service_pb2.ClaimCheckoutResponse]
     """ClaimCheckout ties an open checkout to the calling shopper, once; another shopper is refused from then on."""
@@ -46,7 +48,8 @@ class CheckoutServiceStub:
     PayCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.PayCheckoutRequest, _checkout_service_pb2.PayCheckoutResponse]
     """PayCheckout pays with up to three tenders: kitty or points, prepaid, card. It answers when the checkout is settled or
     back to open after a decline, or with PROCESSING or AUTHORIZED when the time budget of the till is over first
-    ("pending"); the last word then comes through WatchCheckout. A changed set of tenders needs a new request_id.
+    ("pending"); the last word then comes through WatchCheckout. After a decline the checkout is OPEN and nothing is held:
+    another try needs a new request_id, and so does a changed set of tenders (REQUEST_ID_REUSED otherwise).
     """
     CancelCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.CancelCheckoutRequest, _checkout_service_pb2.CancelCheckoutResponse]
     """CancelCheckout gives a checkout up. One that is being paid is cancelled as soon as the card's answer is known and
@@ -67,13 +70,15 @@ class CheckoutServiceStub:
 @_typing.type_check_only
 class CheckoutServiceAsyncStub(CheckoutServiceStub):
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
+    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.OpenCheckoutRequest, _checkout_service_pb2.OpenCheckoutResponse]  # type: ignore[assignment]
-    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
-    names its stores opens for these only (CALLER_NOT_ALLOWED).
+    """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. Other content under
+    the same id is REQUEST_ID_REUSED, the same ticket key under another id TICKET_KEY_TAKEN. A till whose identity names
+    its stores opens for these only (CALLER_NOT_ALLOWED).
     """
     ClaimCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.ClaimCheckoutRequest, _checkout_service_pb2.ClaimCheckoutResponse]  # type: ignore[assignment]
     """ClaimCheckout ties an open checkout to the calling shopper, once; another shopper is refused from then on."""
@@ -82,7 +87,8 @@ class CheckoutServiceAsyncStub(CheckoutServiceStub):
     PayCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.PayCheckoutRequest, _checkout_service_pb2.PayCheckoutResponse]  # type: ignore[assignment]
     """PayCheckout pays with up to three tenders: kitty or points, prepaid, card. It answers when the checkout is settled or
     back to open after a decline, or with PROCESSING or AUTHORIZED when the time budget of the till is over first
-    ("pending"); the last word then comes through WatchCheckout. A changed set of tenders needs a new request_id.
+    ("pending"); the last word then comes through WatchCheckout. After a decline the checkout is OPEN and nothing is held:
+    another try needs a new request_id, and so does a changed set of tenders (REQUEST_ID_REUSED otherwise).
     """
     CancelCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.CancelCheckoutRequest, _checkout_service_pb2.CancelCheckoutResponse]  # type: ignore[assignment]
     """CancelCheckout gives a checkout up. One that is being paid is cancelled as soon as the card's answer is known and
@@ -102,7 +108,8 @@ class CheckoutServiceAsyncStub(CheckoutServiceStub):
 
 class CheckoutServiceServicer(metaclass=_abc_1.ABCMeta):
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
+    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
     """
 
     @_abc_1.abstractmethod
@@ -111,8 +118,9 @@ class CheckoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _checkout_service_pb2.OpenCheckoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_checkout_service_pb2.OpenCheckoutResponse, _abc.Awaitable[_checkout_service_pb2.OpenCheckoutResponse]]:
-        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. A till whose identity
-        names its stores opens for these only (CALLER_NOT_ALLOWED).
+        """OpenCheckout opens a checkout for a basket. The till shows its id as a code for the phone. Other content under
+        the same id is REQUEST_ID_REUSED, the same ticket key under another id TICKET_KEY_TAKEN. A till whose identity names
+        its stores opens for these only (CALLER_NOT_ALLOWED).
         """
 
     @_abc_1.abstractmethod
@@ -139,7 +147,8 @@ class CheckoutServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_checkout_service_pb2.PayCheckoutResponse, _abc.Awaitable[_checkout_service_pb2.PayCheckoutResponse]]:
         """PayCheckout pays with up to three tenders: kitty or points, prepaid, card. It answers when the checkout is settled or
         back to open after a decline, or with PROCESSING or AUTHORIZED when the time budget of the till is over first
-        ("pending"); the last word then comes through WatchCheckout. A changed set of tenders needs a new request_id.
+        ("pending"); the last word then comes through WatchCheckout. After a decline the checkout is OPEN and nothing is held:
+        another try needs a new request_id, and so does a changed set of tenders (REQUEST_ID_REUSED otherwise).
         """
 
     @_abc_1.abstractmethod

@@ -31,7 +31,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CHECKOUT_NOT_CLAIMED: _ErrorReason.ValueType  # 3
     """CHECKOUT_NOT_CLAIMED: the shopper has to claim the checkout first, with FAILED_PRECONDITION."""
     ERROR_REASON_CHECKOUT_NOT_OPEN: _ErrorReason.ValueType  # 4
-    """CHECKOUT_NOT_OPEN: the checkout is being paid, or is over, with FAILED_PRECONDITION; `state` tells which."""
+    """CHECKOUT_NOT_OPEN: the checkout is being paid, or is over, with FAILED_PRECONDITION; `state` tells which. Being paid,
+    WatchCheckout tells how it ends; over, the till opens a new one with a new checkout_id.
+    """
     ERROR_REASON_CHECKOUT_NOT_CANCELLABLE: _ErrorReason.ValueType  # 5
     """CHECKOUT_NOT_CANCELLABLE: the checkout is authorized or settled, with FAILED_PRECONDITION; refund it instead."""
     ERROR_REASON_CHECKOUT_NOT_REFUNDABLE: _ErrorReason.ValueType  # 6
@@ -42,7 +44,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TICKET_KEY_TAKEN: _ErrorReason.ValueType  # 8
     """TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION;
-    `checkout_id` names it.
+    `checkout_id` names it. The till goes on with that checkout when the basket is the same, and otherwise opens one under
+    its next sequence. A ticket that was paid otherwise (cash) under this key is not known here: the till that sends the
+    paid ticket to points is then told TICKET_STATUS_CONFLICT, refunds the checkout and rings the basket up again.
     """
     ERROR_REASON_TENDERS_INVALID: _ErrorReason.ValueType  # 9
     """TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""
@@ -79,7 +83,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons of the wallet service. What every service can answer stands in
-    cagnotte.common.v1.ErrorReason. Declines and unknown outcomes are no errors: they stand in the checkout.
+    cagnotte.common.v1.ErrorReason. Declines and unknown outcomes are no errors: they stand in the checkout. A reason with
+    UNAVAILABLE may be gone when the call is repeated with the same ids; the others ask for something else to be done first.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -91,7 +96,9 @@ ERROR_REASON_CHECKOUT_CLAIMED: ErrorReason.ValueType  # 2
 ERROR_REASON_CHECKOUT_NOT_CLAIMED: ErrorReason.ValueType  # 3
 """CHECKOUT_NOT_CLAIMED: the shopper has to claim the checkout first, with FAILED_PRECONDITION."""
 ERROR_REASON_CHECKOUT_NOT_OPEN: ErrorReason.ValueType  # 4
-"""CHECKOUT_NOT_OPEN: the checkout is being paid, or is over, with FAILED_PRECONDITION; `state` tells which."""
+"""CHECKOUT_NOT_OPEN: the checkout is being paid, or is over, with FAILED_PRECONDITION; `state` tells which. Being paid,
+WatchCheckout tells how it ends; over, the till opens a new one with a new checkout_id.
+"""
 ERROR_REASON_CHECKOUT_NOT_CANCELLABLE: ErrorReason.ValueType  # 5
 """CHECKOUT_NOT_CANCELLABLE: the checkout is authorized or settled, with FAILED_PRECONDITION; refund it instead."""
 ERROR_REASON_CHECKOUT_NOT_REFUNDABLE: ErrorReason.ValueType  # 6
@@ -102,7 +109,9 @@ and CHECKOUT, nothing due or more than 999,999.99, a time that is not now), with
 """
 ERROR_REASON_TICKET_KEY_TAKEN: ErrorReason.ValueType  # 8
 """TICKET_KEY_TAKEN: another checkout that is not cancelled or expired has the same ticket, with FAILED_PRECONDITION;
-`checkout_id` names it.
+`checkout_id` names it. The till goes on with that checkout when the basket is the same, and otherwise opens one under
+its next sequence. A ticket that was paid otherwise (cash) under this key is not known here: the till that sends the
+paid ticket to points is then told TICKET_STATUS_CONFLICT, refunds the checkout and rings the basket up again.
 """
 ERROR_REASON_TENDERS_INVALID: ErrorReason.ValueType  # 9
 """TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""

@@ -30,7 +30,7 @@ class TopUpRequest(_message.Message):
     request_id: _builtins.str
     """Id of the top-up, a UUID made by the caller, best a version 7; a repeat gets the top-up as it is now."""
     amount_minor: _builtins.int
-    """Amount in minor units of EUR."""
+    """Amount in minor units of EUR: 1.00 to 500.00 EUR."""
     payment_method_id: _builtins.str
     """Payment method; empty means the default one."""
     def __init__(

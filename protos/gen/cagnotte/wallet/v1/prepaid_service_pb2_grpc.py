@@ -59,7 +59,9 @@ class PrepaidServiceServicer:
     """
 
     def TopUp(self, request, context):
-        """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs.
+        """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs: ask GetTopUp, with
+        pauses that grow, until it is SETTLED or FAILED. FAILED with `leg.decline` is final; another try needs a new
+        request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

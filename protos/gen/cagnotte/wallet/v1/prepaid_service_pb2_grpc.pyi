@@ -36,7 +36,10 @@ class PrepaidServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PrepaidServiceAsyncStub: ...
     TopUp: _grpc.UnaryUnaryMultiCallable[_prepaid_service_pb2.TopUpRequest, _prepaid_service_pb2.TopUpResponse]
-    """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs."""
+    """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs: ask GetTopUp, with
+    pauses that grow, until it is SETTLED or FAILED. FAILED with `leg.decline` is final; another try needs a new
+    request_id.
+    """
     GetTopUp: _grpc.UnaryUnaryMultiCallable[_prepaid_service_pb2.GetTopUpRequest, _prepaid_service_pb2.GetTopUpResponse]
     """GetTopUp answers a top-up as it is now."""
     GetPrepaidBalance: _grpc.UnaryUnaryMultiCallable[_prepaid_service_pb2.GetPrepaidBalanceRequest, _prepaid_service_pb2.GetPrepaidBalanceResponse]
@@ -50,7 +53,10 @@ class PrepaidServiceAsyncStub(PrepaidServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     TopUp: _aio.UnaryUnaryMultiCallable[_prepaid_service_pb2.TopUpRequest, _prepaid_service_pb2.TopUpResponse]  # type: ignore[assignment]
-    """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs."""
+    """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs: ask GetTopUp, with
+    pauses that grow, until it is SETTLED or FAILED. FAILED with `leg.decline` is final; another try needs a new
+    request_id.
+    """
     GetTopUp: _aio.UnaryUnaryMultiCallable[_prepaid_service_pb2.GetTopUpRequest, _prepaid_service_pb2.GetTopUpResponse]  # type: ignore[assignment]
     """GetTopUp answers a top-up as it is now."""
     GetPrepaidBalance: _aio.UnaryUnaryMultiCallable[_prepaid_service_pb2.GetPrepaidBalanceRequest, _prepaid_service_pb2.GetPrepaidBalanceResponse]  # type: ignore[assignment]
@@ -67,7 +73,10 @@ class PrepaidServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prepaid_service_pb2.TopUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prepaid_service_pb2.TopUpResponse, _abc.Awaitable[_prepaid_service_pb2.TopUpResponse]]:
-        """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs."""
+        """TopUp charges a card and credits the balance, once. It answers PROCESSING when the provider hangs: ask GetTopUp, with
+        pauses that grow, until it is SETTLED or FAILED. FAILED with `leg.decline` is final; another try needs a new
+        request_id.
+        """
 
     @_abc_1.abstractmethod
     def GetTopUp(

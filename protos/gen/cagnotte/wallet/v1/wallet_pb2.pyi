@@ -339,7 +339,7 @@ class Checkout(_message.Message):
 
     @_builtins.property
     def settle_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was settled; absent before."""
+        """When it was settled, in business time; absent before."""
 
     def __init__(
         self,
