@@ -9,7 +9,7 @@ tries the same events again after a pause, while the rest of the process goes on
 
 import asyncio
 import collections
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,10 +18,12 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge
 
 from services.common.kernel.errors import Aborted, ResourceExhausted
+from services.common.runtime.committed_places import CommittedPlaces
 from services.common.runtime.config import KafkaSettings
 from services.common.runtime.database import is_infrastructure_failure
 from services.common.runtime.dead_letters import DeadLetterLimit, DeadLetters
@@ -116,6 +118,7 @@ class Consumer(Generic[E]):
         self._batch_max = batch_max
         self._tracing = tracing or Tracing()
         self._producer = Producer(settings)
+        self._places = CommittedPlaces()
         self._dead_letters = DeadLetters(
             self._producer, group_id=group_id, in_a_row_max=settings.dead_letters_max
         )
@@ -178,6 +181,7 @@ class Consumer(Generic[E]):
                 timeout_ms=round(_POLL_SECONDS * 1000), max_records=self._batch_max
             )
             started = perf_counter()
+            await self._places.recall(client, guard, polled)
             offsets: dict[Any, int] = {}
             records = []
             for partition, found in polled.items():
@@ -185,10 +189,11 @@ class Consumer(Generic[E]):
                 records += admitted.records
                 if admitted.next_offset is not None:
                     offsets[partition] = admitted.next_offset
+            places = self._places.to_commit(guard, offsets)
             if records:
                 await self._process(records)
-            if offsets:
-                await self._commit(client, offsets)
+            if places:
+                await self._commit(client, places)
                 log.info(
                     "consumer.batch_handled",
                     group=self._group_id,
@@ -274,15 +279,16 @@ class Consumer(Generic[E]):
             self._count(record.topic, "dead")
         self._dead_letters.check_row()
 
-    async def _commit(self, client: Any, offsets: dict[Any, int]) -> None:
+    async def _commit(self, client: Any, places: Mapping[Any, OffsetAndMetadata]) -> None:
         try:
             async with asyncio.timeout(_COMMIT_SECONDS_MAX):
-                await client.commit(offsets)
+                await client.commit(places)
         except (CommitFailedError, IllegalStateError) as error:
             # The group has moved the partitions on; the events come again, to whoever has them.
             log.info("consumer.commit_superseded", group=self._group_id, error=repr(error))
         else:
-            self._dead_letters.committed(offsets)
+            self._places.committed(places)
+            self._dead_letters.committed({place: each.offset for place, each in places.items()})
             self._stop_seconds = _STOP_SECONDS_MIN
             STOPPED.labels(self._group_id).set(0)
 

@@ -14,6 +14,8 @@ from services.common.runtime.kafka import Consumer, IncomingEvent, Unreadable
 from services.common.runtime.kafka_events import Message, render_headers
 from tests.integration.common.facts import NOW, TOPIC
 
+GROUP = "test"
+
 
 def message(body: str, *, key: bytes = b"k") -> Message:
     """Make a well-formed event of a producer without sequences."""
@@ -48,14 +50,21 @@ async def consuming(
 ) -> AsyncIterator["asyncio.Task[None]"]:
     """Run a consumer."""
     consumer = Consumer(
-        settings, topics=[topic], group_id="test", parse=parse, handle=handle, batch_max=100
+        settings, topics=[topic], group_id=GROUP, parse=parse, handle=handle, batch_max=100
     )
-    running: asyncio.Task[None] = asyncio.create_task(consumer.run())
+    async with running(consumer) as task:
+        yield task
+
+
+@asynccontextmanager
+async def running(consumer: Consumer[str]) -> AsyncIterator["asyncio.Task[None]"]:
+    """Run a consumer that the test has made; it may be run again."""
+    task: asyncio.Task[None] = asyncio.create_task(consumer.run())
     try:
-        yield running
+        yield task
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until(condition: Callable[[], bool], *tasks: "asyncio.Task[None]") -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.runtime.sequence_guard import SequenceGuard, Verdict
+from services.common.runtime.sequence_guard import Reached, SequenceGuard, Verdict
 
 PLACE = ("cagnotte.points.v1.loyalty", 0)
 
@@ -55,6 +55,45 @@ class TestSequenceGuard:
         judge(guard, 7, 3, 1)
         guard.forget(PLACE)
         assert judge(guard, 80, 90, 88) is Verdict.HANDLE
+
+    def test_sees_a_gap_where_it_begins_again(self) -> None:
+        """What was reached before the partition was assigned anew bars what lies behind a gap."""
+        guard = SequenceGuard()
+        judge(guard, 0, 3, 0)
+        reached = guard.reached(PLACE)
+        guard.forget(PLACE)
+        assert not guard.knows(PLACE)
+
+        guard.recall(PLACE, reached)
+
+        assert judge(guard, 1, 20, 15) is Verdict.REWIND
+        assert judge(guard, 0, 3, 0) is Verdict.SKIP
+        assert judge(guard, 1, 20, 15) is Verdict.WAIT
+        assert judge(guard, 2, 15, 3) is Verdict.HANDLE
+
+    def test_believes_what_lies_before_its_place_where_it_begins_again(self) -> None:
+        """Repeated, it is known by its ids; of a restored journal, it is new under an old sequence."""
+        guard = SequenceGuard()
+        guard.recall(PLACE, Reached({"/points/0": 20}, is_whole=True))
+
+        assert judge(guard, 9, 15, 3) is Verdict.HANDLE
+        assert judge(guard, 10, 20, 15) is Verdict.HANDLE
+        assert judge(guard, 11, 15, 3) is Verdict.SKIP
+
+    def test_knows_that_a_source_has_sent_nothing_yet(self) -> None:
+        """In a log that was read from its beginning, a source's first event has none before it."""
+        guard = SequenceGuard()
+        guard.recall(PLACE, Reached({"/points/1": 7}, is_whole=True))
+
+        assert judge(guard, 9, 20, 15) is Verdict.WAIT
+        assert judge(guard, 10, 15, 0) is Verdict.HANDLE
+
+    def test_believes_a_new_source_where_the_beginning_was_not_read(self) -> None:
+        """Retention may have deleted what was before."""
+        guard = SequenceGuard()
+        guard.recall(PLACE, Reached({"/points/1": 7}, is_whole=False))
+
+        assert judge(guard, 9, 20, 15) is Verdict.HANDLE
 
     @given(
         st.lists(st.integers(1, 5), min_size=1, max_size=20), st.integers(0, 20), st.integers(0, 25)
