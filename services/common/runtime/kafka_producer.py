@@ -20,7 +20,7 @@ from aiokafka.partitioner import murmur2
 
 from services.common.runtime.config import KafkaSettings
 from services.common.runtime.kafka_events import Message
-from services.common.runtime.log_tail import Sought, Tail, read_tails
+from services.common.runtime.log_tail import LastFact, Sought, Tail, find_last_facts, read_tails
 
 BROKER_FAILURES: Final = (KafkaError, OSError, TimeoutError)
 """What calls to a broker that is away, or not quite well, end with."""
@@ -132,17 +132,19 @@ class Producer:
         Raises:
             KafkaError, OSError, TimeoutError: the broker did not say.
         """
-        async with self._connected() as producer:
-            count = await self._partitions(producer, topic)
-            reader = AIOKafkaConsumer(**client_arguments(self._settings), **_READER)
-            try:
-                async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
-                    await reader.start()
-                return await read_tails(
-                    reader, topic, {partition: sought.get(partition) for partition in range(count)}
-                )
-            finally:
-                await stop_client(reader)
+        async with self._reading(topic) as (reader, count):
+            return await read_tails(
+                reader, topic, {partition: sought.get(partition) for partition in range(count)}
+            )
+
+    async def last_facts(self, topic: str, source: str) -> dict[int, LastFact]:
+        """Find the last fact of a source in each partition that has any; see ``find_last_facts``.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: the broker did not say.
+        """
+        async with self._reading(topic) as (reader, count):
+            return await find_last_facts(reader, topic, source, range(count))
 
     async def close(self) -> None:
         """Disconnect."""
@@ -158,6 +160,19 @@ class Producer:
         except BROKER_FAILURES:
             await self._disconnect()
             raise
+
+    @asynccontextmanager
+    async def _reading(self, topic: str) -> AsyncIterator[tuple[AIOKafkaConsumer, int]]:
+        """Lend a client that reads the topic, and say how many partitions that has."""
+        async with self._connected() as producer:
+            count = await self._partitions(producer, topic)
+            reader = AIOKafkaConsumer(**client_arguments(self._settings), **_READER)
+            try:
+                async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
+                    await reader.start()
+                yield reader, count
+            finally:
+                await stop_client(reader)
 
     async def _connect(self) -> None:
         arguments = client_arguments(self._settings)

@@ -1,4 +1,4 @@
-"""Reading the end of a log back: what was acknowledged counts once it can be read there.
+"""Reading the end of a log back: what was acknowledged counts once it can be read there, and what is there was sent.
 
 A broker may acknowledge what no reader will ever see. Tansu 0.6, for one, takes messages for a topic that does not
 exist yet, and begins to count again at 0 when it is made: later messages get offsets that lie under the earlier ones,
@@ -7,13 +7,14 @@ and a reader who is past those never gets them. So whoever writes on asks first 
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.common.runtime.kafka_events import parse_sequence
+from services.common.runtime.sequence_guard import SequenceGuard, Verdict
 
 END_UNKNOWN: Final = 2**62
 """The end of a log that says it holds more than it gives: no offset lies beyond it."""
@@ -21,6 +22,7 @@ END_UNKNOWN: Final = 2**62
 _STRETCH: Final = 100_000
 """Messages that are read where nothing is sought: more than a client can have had under way at once."""
 
+_STRETCH_GROWTH: Final = 10
 _POLL_SECONDS: Final = 0.2
 _UNREADABLE_SECONDS: Final = 2.0
 _SILENCE_SECONDS_MAX: Final = 10.0
@@ -35,6 +37,24 @@ class Sought:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class LastOf:
+    """A source's last fact is to be found, in a partition's last messages."""
+
+    source: str
+    stretch: int = _STRETCH
+
+
+@dataclass(frozen=True, slots=True)
+class LastFact:
+    """Where a source's facts end in a log: what a consumer that reads all of it comes to."""
+
+    log_offset: int
+    """Where it is, or before that, and before the end that the broker states (see ``Acknowledged``)."""
+    seq: int
+    event_id: bytes
+
+
 @dataclass(slots=True)
 class Tail:
     """Where a partition's log ends for a reader, and whether the fact that was sought lies in it."""
@@ -42,20 +62,58 @@ class Tail:
     end: int
     """The offset that follows the last record; ``END_UNKNOWN`` where the broker does not give what it says it has."""
     holds: bool
+    stated_end: int = END_UNKNOWN
+    is_whole: bool = False
+    """Whether it is all that there is."""
+    last: LastFact | None = None
+    _guard: SequenceGuard = field(default_factory=SequenceGuard)
 
-    def see(self, records: Sequence[Any], sought: Sought | None) -> None:
+    def see(self, records: Sequence[Any], sought: Sought | LastOf | None) -> None:
         """Take the next records; those under earlier ones count for nothing, since not every reader gets them."""
         for record in records:
             if record.offset < self.end:
                 continue
             self.end = record.offset + 1
-            if sought is not None and not self.holds:
+            if isinstance(sought, LastOf):
+                self._follow(record, sought.source)
+            elif sought is not None and not self.holds:
                 sequence = parse_sequence(record)
                 self.holds = sequence is not None and sequence[:2] == (sought.source, sought.seq)
 
+    def _follow(self, record: Any, source: str) -> None:
+        """Go on to a fact that follows the last one; what lies behind a gap no consumer handles."""
+        sequence = parse_sequence(record)
+        if sequence is None or sequence[0] != source:
+            return
+        _, seq, previous_seq = sequence
+        verdict = self._guard.judge(
+            ("", 0), source=source, offset=record.offset, seq=seq, previous_seq=previous_seq
+        )
+        if verdict is Verdict.HANDLE:
+            log_offset = min(record.offset, self.stated_end - 1)
+            self.last = LastFact(log_offset, seq, dict(record.headers).get("ce_id", b""))
+
+
+async def find_last_facts(
+    client: AIOKafkaConsumer, topic: str, source: str, partitions: Collection[int]
+) -> dict[int, LastFact]:
+    """Find the last fact of a source in those of the partitions that have any, reading no more than it takes.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: the broker did not say.
+    """
+    found: dict[int, LastFact] = {}
+    left, stretch = set(partitions), _STRETCH
+    while left:
+        tails = await read_tails(client, topic, dict.fromkeys(left, LastOf(source, stretch)))
+        found |= {partition: tail.last for partition, tail in tails.items() if tail.last}
+        left = {partition for partition in left - found.keys() if not tails[partition].is_whole}
+        stretch *= _STRETCH_GROWTH
+    return found
+
 
 async def read_tails(
-    client: AIOKafkaConsumer, topic: str, sought: Mapping[int, Sought | None]
+    client: AIOKafkaConsumer, topic: str, sought: Mapping[int, Sought | LastOf | None]
 ) -> dict[int, Tail]:
     """Read partitions to their ends, from where a fact is sought or else from their last stretch, page by page.
 
@@ -70,11 +128,7 @@ async def read_tails(
         begins = await client.beginning_offsets(list(places))
         ends = await client.end_offsets(list(places))
     tails = {
-        place: Tail(
-            end=max(begins[place], each.log_offset if each else ends[place] - _STRETCH),
-            holds=each is None or each.log_offset < begins[place],
-        )
-        for place, each in places.items()
+        place: _begin(each, begin=begins[place], end=ends[place]) for place, each in places.items()
     }
     client.assign(list(places))
     for place, tail in tails.items():
@@ -94,6 +148,15 @@ async def read_tails(
         if monotonic() - heard > _SILENCE_SECONDS_MAX:
             raise TimeoutError("The broker does not give what its log holds.")
     return {place.partition: tail for place, tail in tails.items()}
+
+
+def _begin(sought: Sought | LastOf | None, *, begin: int, end: int) -> Tail:
+    """Tell where to read from, before anything is read."""
+    if isinstance(sought, Sought):
+        start, holds = sought.log_offset, sought.log_offset < begin
+    else:
+        start, holds = end - (sought.stretch if sought else _STRETCH), True
+    return Tail(max(begin, start), holds, stated_end=end, is_whole=start <= begin)
 
 
 def _give_up(

@@ -5,11 +5,12 @@ after the broker's acknowledgement, so a crash between the two repeats facts by 
 and never loses or reorders any. Nothing durable depends on the broker, and an acknowledgement
 is believed for as long as the log can be read that way: the relay reads where its log ends,
 for a reader, before it goes on, and each acknowledgement has to lie behind that. When the last
-fact that it saved is not there, everything is published again from the first fact.
+fact that it saved is not there, or it has nothing saved, the logs say what they have, and the
+rest is published again.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -33,7 +34,7 @@ from services.common.runtime.kafka_producer import (
     OffsetTaken,
     partition_of,
 )
-from services.common.runtime.log_tail import Sought, Tail
+from services.common.runtime.log_tail import LastFact, Sought, Tail
 
 QUERIES: Final = load_queries(__package__, "relay.sql")
 
@@ -100,6 +101,10 @@ class ProducesInOrder(Protocol):
 
     async def log_tails(self, topic: str, sought: Mapping[int, Sought]) -> Mapping[int, Tail]:
         """See ``Producer.log_tails``."""
+        ...
+
+    async def last_facts(self, topic: str, source: str) -> Mapping[int, LastFact]:
+        """See ``Producer.last_facts``."""
         ...
 
 
@@ -202,7 +207,7 @@ class Relay:
         Without it, a journal that ends with such a fact would look as if something were on its way.
         """
         if progress.seq < seq:
-            await self._save(conn, seq, {}, {})
+            await self._save(conn, seq, {})
             progress.seq = seq
             CURSOR.labels(self._topic).set(seq)
 
@@ -216,8 +221,8 @@ class Relay:
             return
 
     async def _recall(self, conn: Connection) -> _Progress:
-        """Read the progress, and begin again if the last facts of it are not in the broker's log."""
-        seq = await conn.fetchval(QUERIES["read_cursor"], self._shard_id) or 0
+        """Read the progress; if there is none, or its last facts are not in the logs, find it there."""
+        seq = await conn.fetchval(QUERIES["read_cursor"], self._shard_id)
         rows = await conn.fetch(QUERIES["read_offsets"], self._shard_id, self._topic)
         places = {row["partition"]: _Place(row["log_offset"], row["seq"]) for row in rows}
         tails = await self._producer.log_tails(
@@ -227,10 +232,45 @@ class Relay:
                 for partition, place in places.items()
             },
         )
-        if not all(partition in tails and tails[partition].holds for partition in places):
-            return await self._begin_again(conn)
+        lost = {
+            partition
+            for partition in places
+            if partition not in tails or not tails[partition].holds
+        }
+        if lost:
+            FORGOTTEN.labels(self._topic).inc()
+        if lost or seq is None:
+            for partition in lost:
+                del places[partition]
+            return await self._find_progress(conn, places, _ends(tails))
         log.info("relay.resumed", topic=self._topic, shard_id=self._shard_id, seq=seq)
         return _Progress(seq, places, _ends(tails), monotonic())
+
+    async def _find_progress(
+        self, conn: Connection, places: dict[int, _Place], ends: dict[int, int]
+    ) -> _Progress:
+        """Take up what the logs have: each partition's facts up to the last one that a consumer comes to.
+
+        An empty log has none, and then the whole journal is published. So it is when what is found is not of this
+        journal, which may have been restored to an earlier time.
+        """
+        found = await self._producer.last_facts(self._topic, self._ce_source)
+        if await self._are_ours(conn, found.values()):
+            places |= {each: _Place(fact.log_offset, fact.seq) for each, fact in found.items()}
+        else:
+            places = {}
+        seq = min(places[each].seq if each in places else 0 for each in ends)
+        await conn.execute(QUERIES["forget_progress"], self._shard_id, self._topic)
+        await self._save(conn, seq, places)
+        log.warning("relay.read_the_logs", topic=self._topic, shard_id=self._shard_id, seq=seq)
+        return _Progress(seq, places, ends, monotonic())
+
+    async def _are_ours(self, conn: Connection, found: Iterable[LastFact]) -> bool:
+        for fact in found:
+            facts = await self._source.facts_after(conn, self._shard_id, fact.seq - 1, 1)
+            if [str(each.event_id).encode() for each in facts] != [fact.event_id]:
+                return False
+        return True
 
     async def _broker_remembers(self, progress: _Progress) -> bool:
         ends = await self._producer.log_ends(self._topic, list(progress.places))
@@ -238,13 +278,6 @@ class Relay:
             ends.get(partition, 0) > place.log_offset
             for partition, place in progress.places.items()
         )
-
-    async def _begin_again(self, conn: Connection) -> _Progress:
-        await conn.execute(QUERIES["forget_progress"], self._shard_id, self._topic)
-        FORGOTTEN.labels(self._topic).inc()
-        log.warning("relay.broker_forgot", topic=self._topic, shard_id=self._shard_id)
-        tails = await self._producer.log_tails(self._topic, {})
-        return _Progress(0, {}, _ends(tails), monotonic())
 
     async def _publish(
         self, conn: Connection, progress: _Progress, facts: Sequence[OutgoingFact]
@@ -255,34 +288,35 @@ class Relay:
         messages = []
         for fact in facts:
             partition = partition_of(fact.key, count)
+            if fact.seq <= last_seqs.get(partition, 0):
+                continue  # This log has it already; others lost theirs.
             messages.append((partition, self._render(fact, last_seqs.get(partition, 0))))
             last_seqs[partition] = fact.seq
         acknowledged = await self._producer.publish(self._topic, messages, ends=progress.ends)
-        await self._save(conn, facts[-1].seq, acknowledged, last_seqs)
+        moved = {
+            partition: _Place(place.last_batch, last_seqs[partition])
+            for partition, place in acknowledged.items()
+        }
+        await self._save(conn, facts[-1].seq, moved)
         # A log may begin before its topic is wholly made, and lose its beginning when that is done.
-        progress.is_read_back &= acknowledged.keys() <= progress.places.keys()
-        for partition, place in acknowledged.items():
-            progress.places[partition] = _Place(place.last_batch, last_seqs[partition])
-            progress.ends[partition] = place.end
-        progress.seq, progress.look_seconds = facts[-1].seq, monotonic()
-        PUBLISHED.labels(self._topic).inc(len(facts))
+        progress.is_read_back &= moved.keys() <= progress.places.keys()
+        progress.places |= moved
+        progress.ends |= {partition: place.end for partition, place in acknowledged.items()}
+        progress.seq = facts[-1].seq
+        if messages:
+            progress.look_seconds = monotonic()
+        PUBLISHED.labels(self._topic).inc(len(messages))
         CURSOR.labels(self._topic).set(facts[-1].seq)
 
-    async def _save(
-        self,
-        conn: Connection,
-        seq: int,
-        acknowledged: Mapping[int, Acknowledged],
-        last_seqs: Mapping[int, int],
-    ) -> None:
+    async def _save(self, conn: Connection, seq: int, moved: Mapping[int, _Place]) -> None:
         await conn.execute(
             QUERIES["save_progress"],
             self._shard_id,
             seq,
             self._topic,
-            list(acknowledged),
-            [place.last_batch for place in acknowledged.values()],
-            [last_seqs[partition] for partition in acknowledged],
+            list(moved),
+            [place.log_offset for place in moved.values()],
+            [place.seq for place in moved.values()],
         )
 
     def _render(self, fact: OutgoingFact, previous_seq: int) -> Message:

@@ -22,7 +22,7 @@ ON CONFLICT (shard_id, topic, partition)
   DO UPDATE SET log_offset = excluded.log_offset, seq = excluded.seq;
 
 -- forget_progress --
--- The broker has forgotten: begin again with the first fact.
+-- The broker has forgotten some of it, or all.
 WITH moved AS (
   UPDATE relay_cursor
      SET seq = 0

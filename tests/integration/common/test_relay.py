@@ -9,8 +9,9 @@ import asyncpg
 from services.common.runtime.database import Connection, Database
 from services.common.runtime.kafka_events import Message
 from services.common.runtime.kafka_producer import Acknowledged, OffsetTaken
-from services.common.runtime.log_tail import Sought, Tail
+from services.common.runtime.log_tail import LastFact, Sought, Tail
 from services.common.runtime.relay import OutgoingFact, Relay
+from services.common.testing.postgres import TestDatabase
 from tests.integration.common.facts import TOPIC, JournalFacts, journal, make_facts
 
 PARTITIONS = 3
@@ -70,6 +71,22 @@ class FakeBroker:
             )
             for partition, log in enumerate(self.logs)
         }
+
+    async def last_facts(self, topic: str, source: str) -> Mapping[int, LastFact]:
+        """Look where the source's facts end, as a consumer finds it that reads each log from its beginning."""
+        await self.partitions(topic)
+        found: dict[int, LastFact] = {}
+        for partition, log in enumerate(self.logs):
+            for offset, message in enumerate(log):
+                headers = dict(message.headers)
+                last = found[partition].seq if partition in found else 0
+                if headers.get("ce_source") == source.encode() and (
+                    int(headers["ce_previous"]) <= last < int(headers["ce_sequence"])
+                ):
+                    found[partition] = LastFact(
+                        offset, int(headers["ce_sequence"]), headers["ce_id"]
+                    )
+        return found
 
     def forget(self) -> None:
         """Lose all logs."""
@@ -146,6 +163,28 @@ def first_sightings(seqs: Sequence[int]) -> list[int]:
 def arrived(broker: FakeBroker, count: int) -> bool:
     """Tell whether all of the first ``count`` facts are there."""
     return {seq for log in broker.seqs() for seq in log} == set(range(1, count + 1))
+
+
+async def forget_progress(database: TestDatabase) -> None:
+    """Lose what the relay has saved."""
+    async with database.open_as_owner() as conn:
+        await conn.execute("TRUNCATE relay_offset, relay_cursor")
+
+
+def renamed(message: Message) -> list[tuple[str, bytes]]:
+    """Give a message's headers with another event's id."""
+    own = dict(message.headers) | {"ce_id": b"0199c0de-0000-7000-8000-000000000001"}
+    return list(own.items())
+
+
+def assert_chained(broker: FakeBroker) -> None:
+    """Check that each fact names the one before it in its log."""
+    for log in broker.logs:
+        previous = b"0"
+        for message in log:
+            headers = dict(message.headers)
+            assert headers["ce_previous"] == previous
+            previous = headers["ce_sequence"]
 
 
 class TestRelay:
@@ -307,6 +346,52 @@ class TestRelay:
 
         begun = [[dict(message.headers) for message in log[50:]] for log in broker.logs]
         assert all(not log or log[0]["ce_previous"] == b"0" for log in begun)
+
+    async def test_finds_a_lost_place_in_the_logs(
+        self, db: Database, database: TestDatabase
+    ) -> None:
+        """With nothing remembered, what the logs have is not sent again, and what they have not is."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+        await forget_progress(database)
+        broker.logs[0] = broker.logs[0][:-3]
+        await journal(db, make_facts(5))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 35))
+
+        assert all(log == sorted(set(log)) for log in broker.seqs())
+        assert_chained(broker)
+
+    async def test_publishes_again_only_what_a_log_has_lost(self, db: Database) -> None:
+        """One log lost its end: the others are left as they are."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+        longest = max(range(PARTITIONS), key=lambda each: len(broker.logs[each]))
+        broker.logs[longest] = broker.logs[longest][:2]
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+
+        assert all(log == sorted(set(log)) for log in broker.seqs())
+        assert_chained(broker)
+
+    async def test_publishes_all_again_when_the_logs_are_of_another_journal(
+        self, db: Database, database: TestDatabase
+    ) -> None:
+        """A journal that was restored to an earlier time has other facts under the same sequences."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+        await forget_progress(database)
+        broker.logs = [
+            [message._replace(headers=renamed(message)) for message in log] for log in broker.logs
+        ]
+        async with relaying(db, broker):
+            await until(lambda: sum(map(len, broker.logs)) == 60)
 
     async def test_sees_forgetting_while_idle(self, db: Database) -> None:
         """A consumer may still need what was forgotten, though nothing new happens."""

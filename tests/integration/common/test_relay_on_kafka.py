@@ -13,6 +13,7 @@ from services.common.runtime.kafka import IncomingEvent, Producer, open_producer
 from services.common.runtime.kafka_producer import ensure_topics
 from services.common.runtime.relay import FORGOTTEN, Relay
 from services.common.testing.kafka import Broker
+from services.common.testing.postgres import TestDatabase
 from tests.integration.common.consuming import consuming, until, write_unasked
 from tests.integration.common.facts import TOPIC, JournalFacts, journal, make_facts
 
@@ -110,6 +111,33 @@ class TestKilledBroker:
             assert FORGOTTEN.labels(TOPIC)._value.get() == forgotten
             on_their_way = 20 * 2
             assert sum(len(log) for log in logs) <= 4_000 + on_their_way
+
+
+class TestLostPlace:
+    """A relay whose saved progress is gone, before a log that is not."""
+
+    async def test_is_found_in_the_logs(
+        self, db: Database, database: TestDatabase, broker: Broker
+    ) -> None:
+        """Each fact is in its log once: nothing is sent again, and what is new follows."""
+        settings = broker.settings(partitions=3)
+        async with open_producer(settings) as producer:
+            await journal(db, make_facts(1_000))
+            async with relaying(db, producer):
+                await cursor_reaches(db, 1_000)
+            async with database.open_as_owner() as conn:
+                await conn.execute("TRUNCATE relay_offset, relay_cursor")
+            await journal(db, make_facts(100))
+            async with relaying(db, producer):
+                await cursor_reaches(db, 1_100)
+            # It is remembered again, by its batch.
+            async with relaying(db, producer):
+                await journal(db, make_facts(1))
+                await cursor_reaches(db, 1_101)
+            logs = await read_logs(settings, await producer.log_ends(TOPIC, range(3)))
+
+        assert sorted(seq for log in logs for seq in log) == list(range(1, 1_102))
+        assert all(log == sorted(log) for log in logs)
 
 
 class TestLogBeforeItsTopic:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from services.common.runtime.log_tail import Sought, Tail
+from services.common.runtime.log_tail import LastFact, LastOf, Sought, Tail
 
 
 @dataclass
@@ -11,13 +11,15 @@ class Record:
 
     offset: int
     seq: int
+    previous_seq: int = 0
     headers: list[tuple[str, bytes]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.headers = [
             ("ce_source", b"/points/0"),
             ("ce_sequence", str(self.seq).encode()),
-            ("ce_previous", b"0"),
+            ("ce_previous", str(self.previous_seq).encode()),
+            ("ce_id", f"id {self.seq}".encode()),
         ]
 
 
@@ -53,3 +55,28 @@ class TestTail:
         )
 
         assert (tail.end, tail.holds) == (20, False)
+
+    def test_comes_to_the_last_fact_before_a_gap(self) -> None:
+        """What lies behind a gap no consumer handles; what fills it comes after."""
+        tail = Tail(end=0, holds=True, stated_end=10)
+
+        tail.see([Record(0, 3, 0), Record(1, 9, 5), Record(2, 5, 3)], LastOf("/points/0"))
+        assert tail.last == LastFact(2, 5, b"id 5")
+        tail.see([Record(3, 9, 5), Record(4, 3, 0)], LastOf("/points/0"))
+        assert tail.last == LastFact(3, 9, b"id 9")
+
+    def test_comes_to_nothing_in_a_log_without_its_beginning(self) -> None:
+        """Its first fact follows one that is not there."""
+        tail = Tail(end=0, holds=True)
+
+        tail.see([Record(0, 9, 5)], LastOf("/points/0"))
+
+        assert tail.last is None
+
+    def test_places_a_fact_before_the_end_that_the_broker_states(self) -> None:
+        """A broker may count its last batch as one message, and its end is what forgetting is seen by."""
+        tail = Tail(end=4, holds=True, stated_end=5)
+
+        tail.see([Record(4, 3, 0), Record(5, 5, 3)], LastOf("/points/0"))
+
+        assert tail.last == LastFact(4, 5, b"id 5")
