@@ -17,6 +17,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from services.common.kernel.errors import Unavailable
 from services.common.runtime.config import PostgresSettings
+from services.common.runtime.lending import Lending, Lent
 
 # A string, since asyncpg's classes are generic in their stubs only.
 Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
@@ -75,25 +76,24 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[Any]", *, connect_arguments: Mapping[str, Any]) -> None:
         """Take an open pool, and what opens one more connection like its own."""
         self._pool = pool
+        self._lending = Lending(pool)
         self._connect_arguments = connect_arguments
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection without a transaction, for reads of one statement."""
-        async with self._pool.acquire() as conn:
-            yield conn
+    def connection(self) -> Lent:
+        """Lend a connection without a transaction, for statements that are each by themselves."""
+        return self._lending.lend()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Run the body in one READ COMMITTED transaction; an exception rolls it back."""
-        async with self._pool.acquire() as conn, conn.transaction():
+        async with self._lending.lend() as conn, conn.transaction():
             yield conn
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """Run the body read-only on one unchanging view of the data, for verification."""
         async with (
-            self._pool.acquire() as conn,
+            self._lending.lend() as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
         ):
             yield conn
@@ -117,6 +117,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, waiting for those in use."""
+        await self._lending.close()
         await self._pool.close()
 
 
