@@ -13,11 +13,8 @@ from services.common.runtime.database import Database
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import TestDatabase
 from services.ledger.codec.chart import load_chart
-from services.ledger.domain.journal import hash_command
 from services.ledger.domain.transaction import (
-    Basis,
     Kind,
-    Leg,
     TransactionCommand,
 )
 from services.ledger.store.accounts import AccountDirectory
@@ -33,6 +30,7 @@ from services.wallet.codec.event import MESSAGES
 from services.wallet.store.shelf import Shelf
 from services.wallet.usecases.commit_batch import CommitBatch as CommitPayments
 from tests.integration.auditor.wallet_history import Phones
+from tests.ledger_commands import make_command
 
 START = datetime(2017, 1, 10, 9, tzinfo=UTC)
 
@@ -177,26 +175,14 @@ def make_transaction(
     purpose: str = "top-up",
 ) -> TransactionCommand:
     """Make a transaction in euros."""
-    content = (Basis.COMMON, purpose, "paper")
-    named = tuple(Leg(name, amount, "EUR") for name, amount in legs)
-    return TransactionCommand(
+    return make_command(
         new_uuid7(),
-        kind,
-        named,
-        None,
-        *content,
-        target_id,
-        expire_time,
-        hash_command(
-            kind=kind,
-            legs=named,
-            effective_time=None,
-            basis=content[0],
-            purpose=content[1],
-            reference=content[2],
-            target_id=target_id,
-            expire_time=expire_time,
-        ),
+        *legs,
+        kind=kind,
+        target_id=target_id,
+        expire_time=expire_time,
+        purpose=purpose,
+        reference="paper",
     )
 
 

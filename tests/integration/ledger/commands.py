@@ -5,8 +5,8 @@ from uuid import UUID
 
 from services.common.kernel.ids import new_uuid7
 from services.ledger.domain.batch import Result
-from services.ledger.domain.journal import hash_command
-from services.ledger.domain.transaction import Basis, Kind, Leg, Outcome, TransactionCommand
+from services.ledger.domain.transaction import Kind, Outcome, TransactionCommand
+from tests.ledger_commands import make_command
 
 BANK, SALES = "gl/512100", "gl/707100"
 ALICE = "wallet/alice/prepaid"
@@ -20,28 +20,13 @@ def command(
     effective_time: datetime | None = None,
 ) -> TransactionCommand:
     """Make a command in euros with a new id."""
-    euros = tuple(Leg(name, amount, "EUR") for name, amount in legs)
-    request_hash = hash_command(
+    return make_command(
+        new_uuid7(),
+        *legs,
         kind=kind,
-        legs=euros,
-        effective_time=effective_time,
-        basis=Basis.COMMON,
-        purpose="test",
-        reference="",
         target_id=target_id,
         expire_time=expire_time,
-    )
-    return TransactionCommand(
-        transaction_id=new_uuid7(),
-        kind=kind,
-        legs=euros,
         effective_time=effective_time,
-        basis=Basis.COMMON,
-        purpose="test",
-        reference="",
-        target_id=target_id,
-        expire_time=expire_time,
-        request_hash=request_hash,
     )
 
 

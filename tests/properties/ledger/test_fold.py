@@ -12,20 +12,20 @@ from services.ledger.domain.account import Account, AccountSpec
 from services.ledger.domain.book import Book, HoldState
 from services.ledger.domain.decide import decide, decide_group, open_account
 from services.ledger.domain.expiry import expire_hold
-from services.ledger.domain.journal import JournalFact, canonical_bytes, hash_command
+from services.ledger.domain.journal import JournalFact, canonical_bytes
 from services.ledger.domain.transaction import (
-    Basis,
     Kind,
-    Leg,
     LinkedGroup,
     OpenAccount,
     Outcome,
     TransactionCommand,
 )
+from tests.ledger_commands import make_command
 from tests.properties.ledger.replay import Replay
 
 START = datetime(2017, 1, 1, tzinfo=UTC)
 NAMES = ("world", "alice", "bob", "carol")
+Legs = tuple[tuple[str, int], ...]
 Unit = TransactionCommand | LinkedGroup
 Step = tuple[timedelta, Unit]
 
@@ -38,36 +38,18 @@ class AutoChart:
         return AccountSpec(name, "EUR", 0, "467100") if name.startswith("auto/") else None
 
 
-def make_command(
-    number: int, kind: Kind, legs: tuple[Leg, ...], target: int | None, expire_time: datetime | None
+def numbered(
+    number: int, kind: Kind, legs: Legs, target: int | None, expire_time: datetime | None
 ) -> TransactionCommand:
     """Make a command whose id is a small number, so that ids collide often."""
     target_id = UUID(int=target) if target is not None else None
-    return TransactionCommand(
-        transaction_id=UUID(int=number),
-        kind=kind,
-        legs=legs,
-        effective_time=None,
-        basis=Basis.COMMON,
-        purpose="",
-        reference="",
-        target_id=target_id,
-        expire_time=expire_time,
-        request_hash=hash_command(
-            kind=kind,
-            legs=legs,
-            effective_time=None,
-            basis=Basis.COMMON,
-            purpose="",
-            reference="",
-            target_id=target_id,
-            expire_time=expire_time,
-        ),
+    return make_command(
+        UUID(int=number), *legs, kind=kind, target_id=target_id, expire_time=expire_time
     )
 
 
 @st.composite
-def balanced_legs(draw: st.DrawFn) -> tuple[Leg, ...]:
+def balanced_legs(draw: st.DrawFn) -> Legs:
     """Two to four legs on distinct accounts that sum to zero."""
     names = draw(
         st.lists(
@@ -82,7 +64,7 @@ def balanced_legs(draw: st.DrawFn) -> tuple[Leg, ...]:
             st.integers(-30, 30).filter(bool), min_size=len(names) - 1, max_size=len(names) - 1
         ).filter(lambda amounts: sum(amounts) != 0)
     )
-    return tuple(Leg(*leg, "EUR") for leg in zip(names, (*amounts, -sum(amounts)), strict=True))
+    return tuple(zip(names, (*amounts, -sum(amounts)), strict=True))
 
 
 @st.composite
@@ -94,10 +76,10 @@ def commands(draw: st.DrawFn) -> TransactionCommand:
         return expire_hold(UUID(int=target), expire_time=START + timedelta(hours=4))
     if kind in (Kind.POSTED, Kind.HOLD):
         expire_time = START + timedelta(hours=4) if kind is Kind.HOLD else None
-        return make_command(number, kind, draw(balanced_legs()), None, expire_time)
+        return numbered(number, kind, draw(balanced_legs()), None, expire_time)
     with_part = kind is not Kind.HOLD_VOIDED and draw(st.booleans())
     legs = draw(balanced_legs()) if with_part else ()
-    return make_command(number, kind, legs, target, None)
+    return numbered(number, kind, legs, target, None)
 
 
 units = st.one_of(
@@ -120,8 +102,8 @@ def fresh_book(all_steps: Sequence[Step]) -> Book:
     for name in NAMES:
         floor = None if name == "world" else 0
         open_account(book, OpenAccount(name, "EUR", floor, "467100"), now=START)
-    fund = (Leg("world", -150, "EUR"), *(Leg(name, 50, "EUR") for name in NAMES[1:]))
-    decide(book, make_command(100, Kind.POSTED, fund, None, None), now=START)
+    fund = (("world", -150), *((name, 50) for name in NAMES[1:]))
+    decide(book, numbered(100, Kind.POSTED, fund, None, None), now=START)
     return book
 
 

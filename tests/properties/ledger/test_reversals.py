@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from services.ledger.domain.book import Book
 from services.ledger.domain.decide import decide, open_account
-from services.ledger.domain.transaction import Kind, Leg, OpenAccount, Outcome, Refusal
-from tests.properties.ledger.test_fold import AutoChart, make_command, replay
+from services.ledger.domain.transaction import Kind, OpenAccount, Outcome, Refusal
+from tests.properties.ledger.test_fold import AutoChart, Legs, numbered, replay
 
 NOW = datetime(2017, 1, 1, tzinfo=UTC)
 ORIGINAL = 1
@@ -23,20 +23,20 @@ def book_with(received: tuple[int, int, int]) -> Book:
     book = Book(shard_id=0, seq=0, chart=AutoChart(), targets={UUID(int=ORIGINAL)})
     for name in ("a", *TAKERS):
         open_account(book, OpenAccount(name, "EUR", None, "467100"), now=NOW)
-    decide(book, make_command(ORIGINAL, Kind.POSTED, legs_of(received), None, None), now=NOW)
+    decide(book, numbered(ORIGINAL, Kind.POSTED, legs_of(received), None, None), now=NOW)
     return book
 
 
-def legs_of(amounts: tuple[int, int, int]) -> tuple[Leg, ...]:
+def legs_of(amounts: tuple[int, int, int]) -> Legs:
     """Give the legs of the original, or of a part of it; receivers without an amount are left out."""
-    taken = [Leg(name, amount, "EUR") for name, amount in zip(TAKERS, amounts, strict=True)]
-    return (Leg("a", -sum(amounts), "EUR"), *(leg for leg in taken if leg.amount))
+    taken = zip(TAKERS, amounts, strict=True)
+    return (("a", -sum(amounts)), *((name, amount) for name, amount in taken if amount))
 
 
 def take_back(book: Book, number: int, amounts: tuple[int, int, int] | None) -> Outcome:
     """Reverse a part of the original, or what is left of it."""
     legs = legs_of(amounts) if amounts else ()
-    return decide(book, make_command(number, Kind.REVERSAL, legs, ORIGINAL, None), now=NOW)
+    return decide(book, numbered(number, Kind.REVERSAL, legs, ORIGINAL, None), now=NOW)
 
 
 @st.composite

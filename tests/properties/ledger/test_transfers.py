@@ -11,9 +11,10 @@ from services.ledger.domain.account import BALANCE_MAX
 from services.ledger.domain.batch import changes_of, decide_all
 from services.ledger.domain.book import Book
 from services.ledger.domain.decide import decide
-from services.ledger.domain.transaction import Basis, Kind, Leg, TransactionCommand
+from services.ledger.domain.transaction import Basis, TransactionCommand
 from services.ledger.domain.transfers import decide_transfer
-from tests.properties.ledger.test_fold import NAMES, START, commands, fresh_book, make_command
+from tests.ledger_commands import make_command
+from tests.properties.ledger.test_fold import NAMES, START, commands, fresh_book
 
 _DIFFERENT_TIMES = st.sampled_from((None, START - timedelta(days=2), START))
 
@@ -26,8 +27,8 @@ def transfers(draw: st.DrawFn) -> TransactionCommand:
     )
     amount = draw(st.sampled_from((1, -1, 30, -30, 10**12, -(10**12))))
     asset = draw(st.sampled_from(("EUR", "EUR", "EUR", "PTS")))
-    legs = (Leg(first, amount, asset), Leg(second, -amount, asset))
-    command = make_command(draw(st.integers(1, 25)), Kind.POSTED, legs, None, None)
+    number = UUID(int=draw(st.integers(1, 25)))
+    command = make_command(number, (first, amount), (second, -amount), asset=asset)
     return command._replace(
         effective_time=draw(_DIFFERENT_TIMES), basis=draw(st.sampled_from(list(Basis)))
     )
@@ -67,12 +68,8 @@ def test_a_transfer_between_open_accounts_goes_the_short_way() -> None:
     """It is recorded in one step; what it cannot take leaves the book as it was."""
     book = fresh_book([])
     seq = book.seq
-    transfer = make_command(
-        1, Kind.POSTED, (Leg("alice", -5, "EUR"), Leg("bob", 5, "EUR")), None, None
-    )
-    too_much = make_command(
-        2, Kind.POSTED, (Leg("alice", -500, "EUR"), Leg("bob", 500, "EUR")), None, None
-    )
+    transfer = make_command(UUID(int=1), ("alice", -5), ("bob", 5))
+    too_much = make_command(UUID(int=2), ("alice", -500), ("bob", 500))
 
     outcome = decide_transfer(book, transfer, now=START)
 

@@ -10,9 +10,7 @@ from services.ledger.domain.account import Account, AccountSpec, account_id_of
 from services.ledger.domain.book import Book
 from services.ledger.domain.decide import AccountOpened, decide, decide_group, open_account
 from services.ledger.domain.expiry import expire_hold
-from services.ledger.domain.journal import hash_command
 from services.ledger.domain.transaction import (
-    Basis,
     Kind,
     Leg,
     LinkedGroup,
@@ -20,6 +18,7 @@ from services.ledger.domain.transaction import (
     Refusal,
     TransactionCommand,
 )
+from tests.ledger_commands import make_command
 
 NOW = datetime(2017, 3, 1, 9, 30, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -59,29 +58,14 @@ def command(
     expire_time: datetime | None = None,
     effective_time: datetime | None = None,
 ) -> TransactionCommand:
-    """Make a command whose hash follows from its content."""
-    eur = tuple(Leg(name, amount, "EUR") for name, amount in legs)
-    target_id = UUID(int=target) if target else None
-    return TransactionCommand(
-        transaction_id=UUID(int=number),
+    """Make a command under an id that is a small number."""
+    return make_command(
+        UUID(int=number),
+        *legs,
         kind=kind,
-        legs=eur,
-        effective_time=effective_time,
-        basis=Basis.COMMON,
-        purpose="test",
-        reference="",
-        target_id=target_id,
+        target_id=UUID(int=target) if target else None,
         expire_time=expire_time,
-        request_hash=hash_command(
-            kind=kind,
-            legs=eur,
-            effective_time=effective_time,
-            basis=Basis.COMMON,
-            purpose="test",
-            reference="",
-            target_id=target_id,
-            expire_time=expire_time,
-        ),
+        effective_time=effective_time,
     )
 
 
