@@ -168,23 +168,44 @@ SELECT format('reversals of %s take back %s of account %s, which it moved by %s'
     OR abs(back.amount) > abs(moved.amount);
 
 -- account_days --
+-- What was recorded on the day on which it takes effect lies beside the balance for the account's
+-- last such days, from the first to the last of those postings; all other sums are account_day's.
 SELECT format('account %s on %s: the day says %s/%s, postings say %s/%s',
               coalesce(folded.account_id, day.account_id),
               coalesce(folded.effective_day, day.effective_day), day.debit, day.credit,
               folded.debit, folded.credit) AS offender
-  FROM (SELECT posting.account_id,
-               (entry.effective_time AT TIME ZONE 'Europe/Paris')::date AS effective_day,
-               sum(greatest(-posting.amount, 0)) AS debit,
-               sum(greatest(posting.amount, 0)) AS credit,
-               min(posting.seq) AS first_seq,
-               max(posting.seq) AS last_seq
-          FROM posting
-          JOIN transaction AS entry
-            ON entry.shard_id = posting.shard_id AND entry.seq = posting.seq
-         WHERE posting.layer = 0
-         GROUP BY 1, 2) AS folded
-  FULL JOIN account_day AS day
-    ON day.account_id = folded.account_id AND day.effective_day = folded.effective_day
+  FROM (SELECT moved.account_id,
+               moved.effective_day,
+               balance.account_id IS NOT NULL AS carried,
+               sum(greatest(-moved.amount, 0)) AS debit,
+               sum(greatest(moved.amount, 0)) AS credit,
+               min(moved.seq) AS first_seq,
+               max(moved.seq) AS last_seq
+          FROM (SELECT posting.account_id,
+                       posting.seq,
+                       posting.amount,
+                       (entry.effective_time AT TIME ZONE 'Europe/Paris')::date AS effective_day,
+                       (entry.recorded_time AT TIME ZONE 'Europe/Paris')::date AS recorded_day
+                  FROM posting
+                  JOIN transaction AS entry
+                    ON entry.shard_id = posting.shard_id AND entry.seq = posting.seq
+                 WHERE posting.layer = 0) AS moved
+          LEFT JOIN account_balance AS balance
+            ON balance.account_id = moved.account_id
+           AND balance.day = moved.effective_day
+           AND moved.recorded_day = moved.effective_day
+           AND moved.seq BETWEEN balance.day_first_seq AND balance.day_last_seq
+         GROUP BY 1, 2, 3) AS folded
+  FULL JOIN (SELECT account_id, effective_day, FALSE AS carried, debit, credit, first_seq, last_seq
+               FROM account_day
+              UNION ALL
+             SELECT account_id, day, TRUE, day_debit, day_credit, day_first_seq, day_last_seq
+               FROM account_balance
+              WHERE day IS NOT NULL
+                 OR (day_debit, day_credit, day_first_seq, day_last_seq) <> (0, 0, 0, 0)) AS day
+    ON day.account_id = folded.account_id
+   AND day.effective_day = folded.effective_day
+   AND day.carried = folded.carried
  WHERE (day.debit, day.credit, day.first_seq, day.last_seq)
        IS DISTINCT FROM (folded.debit, folded.credit, folded.first_seq, folded.last_seq);
 
@@ -263,7 +284,12 @@ SELECT count(*)
 
 -- count_account_days --
 SELECT count(*)
-  FROM account_day;
+  FROM (SELECT account_id, effective_day
+          FROM account_day
+         UNION
+        SELECT account_id, day
+          FROM account_balance
+         WHERE day IS NOT NULL) AS day;
 
 -- count_gl_days --
 SELECT count(*)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, assert_never
 from uuid import UUID
 
 from services.ledger.domain.account import Account, AccountState
 from services.ledger.domain.book import Book
-from services.ledger.domain.days import AccountDay, DaySums, GlDay
+from services.ledger.domain.days import AccountDays, DaySums, GlDay
 from services.ledger.domain.decide import AccountOpened, decide, decide_group, open_account
 from services.ledger.domain.journal import Entry, Posting, canonical_bytes
 from services.ledger.domain.transaction import (
@@ -101,7 +101,7 @@ class Changes:
     opened: list[Account] = field(default_factory=list)
     opened_balances: list[BalanceRow] = field(default_factory=list)
     balances: list[BalanceRow] = field(default_factory=list)
-    account_days: list[AccountDay] = field(default_factory=list)
+    account_days: AccountDays = field(default_factory=dict)
     gl_days: list[GlDay] = field(default_factory=list)
     fact_bytes: list[bytes] = field(default_factory=list)
     refusals: int = 0
@@ -152,8 +152,7 @@ class ChangeLog:
         changes.account_days = self._days.by_account()
         changes.gl_days = self._days.by_gl(states)
         self._assert_conserved()
-        touched = {row[0]: None for row in changes.account_days}
-        touched.update(dict.fromkeys(self._held))
+        touched = dict.fromkeys(chain(*changes.account_days.values(), self._held))
         opened = {account.account_id: None for account in changes.opened}
         changes.opened_balances = _balance_rows(opened, states)
         if opened:

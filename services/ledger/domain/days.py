@@ -7,14 +7,14 @@ from services.common.kernel.clock import business_date
 from services.ledger.domain.account import AccountState
 from services.ledger.domain.journal import Recorded
 
-AccountDay = tuple[int, date, int, int, int, int]
-"""``account_id``, ``effective_day``, debit, credit, first seq, last seq: one account on one business day."""
-
 GlDay = tuple[str, str, int, date, date, int, int]
 """``gl_code``, ``asset``, ``basis``, ``effective_day``, ``recorded_day``, debit, credit: as recorded on one day."""
 
-_Sums = list[int]
-"""Debit, credit, first seq and last seq; debit and credit are positive."""
+Sums = list[int]
+"""Debit, credit, first seq and last seq of one account on one day; debit and credit are positive."""
+
+AccountDays = Mapping[date, Mapping[int, Sums]]
+"""Sums by effective business day, and in each day by account."""
 
 
 class DaySums:
@@ -23,7 +23,7 @@ class DaySums:
     __slots__ = ("_books", "_recorded_day", "_recorded_time")
 
     def __init__(self) -> None:
-        self._books: dict[tuple[int, date], dict[int, _Sums]] = {}
+        self._books: dict[tuple[int, date], dict[int, Sums]] = {}
         self._recorded_time: datetime | None = None
         self._recorded_day = date.min
 
@@ -52,16 +52,12 @@ class DaySums:
                 sums[1] += amount
             sums[3] = seq
 
-    def by_account(self) -> list[AccountDay]:
-        """Give the sums by account and day."""
-        days: dict[date, dict[int, _Sums]] = {}
+    def by_account(self) -> AccountDays:
+        """Give the sums by day and account."""
+        days: dict[date, dict[int, Sums]] = {}
         for (_, day), book in self._books.items():
             days[day] = _merged(days[day], book) if day in days else book
-        return [
-            (account_id, day, debit, credit, first, last)
-            for day, book in days.items()
-            for account_id, (debit, credit, first, last) in book.items()
-        ]
+        return days
 
     def by_gl(self, accounts: Mapping[int, AccountState]) -> list[GlDay]:
         """Give the sums by GL account, asset, basis and day; ``accounts`` is by id."""
@@ -82,7 +78,7 @@ class DaySums:
         return rows
 
 
-def _merged(one: dict[int, _Sums], other: dict[int, _Sums]) -> dict[int, _Sums]:
+def _merged(one: dict[int, Sums], other: dict[int, Sums]) -> dict[int, Sums]:
     """Add up two bases of one day."""
     merged = dict(one)
     for account_id, sums in other.items():

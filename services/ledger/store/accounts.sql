@@ -45,20 +45,29 @@ SELECT l.layer, p.balance_after
 
 -- balance_as_of_effective --
 -- Whole days before the day of the time from the day sums, and of that day the postings that
--- take effect at or before the time; they lie between the day's first and last number.
-SELECT coalesce((
-         SELECT sum(d.credit - d.debit)
-           FROM account_day AS d
-          WHERE d.account_id = $1 AND d.effective_day < $2), 0)::bigint
+-- take effect at or before the time; they lie between the day's first and last number. The
+-- account's current day is beside its balance.
+WITH day AS (
+  SELECT effective_day, debit, credit, first_seq, last_seq
+    FROM account_day
+   WHERE account_id = $1 AND effective_day <= $2
+   UNION ALL
+  SELECT day, day_debit, day_credit, day_first_seq, day_last_seq
+    FROM account_balance
+   WHERE account_id = $1 AND day <= $2
+)
+SELECT coalesce((SELECT sum(credit - debit) FROM day WHERE effective_day < $2), 0)::bigint
      + coalesce((
          SELECT sum(p.amount)
-           FROM account_day AS d
+           FROM (SELECT min(first_seq) AS first_seq, max(last_seq) AS last_seq
+                   FROM day
+                  WHERE effective_day = $2) AS d
            JOIN posting AS p
-             ON p.account_id = d.account_id AND p.seq BETWEEN d.first_seq AND d.last_seq
+             ON p.account_id = $1 AND p.seq BETWEEN d.first_seq AND d.last_seq
            JOIN transaction AS t
              ON t.shard_id = p.shard_id AND t.seq = p.seq
-          WHERE d.account_id = $1 AND d.effective_day = $2 AND p.layer = 0
-            AND t.effective_time <= $3 AND t.effective_time >= $4), 0)::bigint AS posted;
+          WHERE p.layer = 0 AND t.effective_time <= $3 AND t.effective_time >= $4), 0)::bigint
+       AS posted;
 
 -- statement --
 -- Newest first, from a place (seq, layer) on.

@@ -14,6 +14,7 @@ from services.common.runtime.journal import Head, HeadLost
 from services.ledger.domain.batch import Changes
 from services.ledger.domain.book import Book
 from services.ledger.domain.journal import Entry, Posting
+from services.ledger.store.sums import Sums, columns
 from services.ledger.store.transactions import TRANSACTION_KEY, AlreadyDecided
 
 SMALL_BATCH: Final = load_queries(__package__, "small_batch.sql")
@@ -33,6 +34,7 @@ async def write_small(
     book: Book,
     changes: Changes,
     *,
+    sums: Sums,
     recorded_time: datetime,
 ) -> None:
     """Write a small batch behind the head; it needs no transaction, and is whole or not at all.
@@ -40,30 +42,31 @@ async def write_small(
     Raises:
         HeadLost: the head is not where the caller saw it; nothing was written.
         AlreadyDecided: a transaction's id is in the journal already; nothing was written.
+        InvalidTextRepresentationError: of asyncpg; a balance or an open hold is not there; nothing was written.
     """
     assert is_small(book, changes), "openings and reversals have no place in the statement"
-    ended = _ended(book)
     try:
-        row = await conn.fetchrow(
+        heads = await conn.fetchval(
             SMALL_BATCH["write_small"],
             *(before.shard_id, before.epoch, before.seq, before.head_hash),
             *(after.seq, after.head_hash, recorded_time),
             *_journal_columns(changes),
-            *_columns(
+            *columns(
                 [(h.hold_id, h.expire_time, h.state, h.resolve_seq) for h in book.new_holds], 4
             ),
-            *_columns(ended, 3),
-            *_sum_columns(changes),
+            *columns(_ended(book), 3),
+            *sums.balances,
+            sums.day,
+            *sums.other_days,
+            *sums.gl,
+            sums.totals,
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != TRANSACTION_KEY:
             raise
         raise AlreadyDecided from error
-    assert row is not None, "counts are a row"
-    if not row["heads"]:
+    if not heads:
         raise HeadLost("Another writer moved the shard's head.", shard_id=before.shard_id)
-    assert row["balances"] == len(changes.balances), "every account has a balance"
-    assert row["ended"] == len(ended), "only open holds end, and each once"
 
 
 def _ended(book: Book) -> list[tuple[object, ...]]:
@@ -76,24 +79,8 @@ def _ended(book: Book) -> list[tuple[object, ...]]:
     ]
 
 
-def _journal_columns(changes: Changes) -> list[list[object]]:
+def _journal_columns(changes: Changes) -> list[Sequence[object]]:
     return [
-        *_columns(changes.entries, len(Entry._fields)),
-        *_columns(changes.postings, len(Posting._fields)),
+        *columns(changes.entries, len(Entry._fields)),
+        *columns(changes.postings, len(Posting._fields)),
     ]
-
-
-def _sum_columns(changes: Changes) -> list[object]:
-    return [
-        *_columns(changes.balances, 4),
-        *_columns(changes.account_days, 6),
-        *_columns(changes.gl_days, 7),
-        len(changes.entries) - changes.refusals,
-        changes.refusals,
-        len(changes.postings),
-    ]
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Turn rows into columns, which is what arrays of a statement take."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * width

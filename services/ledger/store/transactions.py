@@ -29,7 +29,6 @@ _ACCOUNT_COLUMNS: Final = (
     "gl_code",
     "open_time",
 )
-_BALANCE_COLUMNS: Final = ("account_id", "posted", "pending_out", "pending_in", "floor")
 _HOLD_COLUMNS: Final = ("transaction_id", "shard_id", "expire_time", "state", "resolve_seq")
 _REVERSAL_COLUMNS: Final = ("transaction_id", "shard_id", "reversal_seq")
 
@@ -177,41 +176,3 @@ async def save_holds(conn: Connection, book: Book) -> None:
             records=[(target, book.shard_id, seq) for target, seq in book.reversals],
             columns=_REVERSAL_COLUMNS,
         )
-
-
-async def save_sums(conn: Connection, shard_id: int, changes: Changes) -> None:
-    """Write the balances, day sums and totals that a batch changed. Assumes the caller's lock of the head."""
-    if changes.opened:
-        floors = [account.floor for account in changes.opened]
-        await conn.copy_records_to_table(
-            "account_balance",
-            records=[
-                (*row, floor) for row, floor in zip(changes.opened_balances, floors, strict=True)
-            ],
-            columns=_BALANCE_COLUMNS,
-        )
-    accepted = len(changes.entries) - changes.refusals
-    totals = [len(changes.opened), accepted, changes.refusals, len(changes.postings)]
-    updated = await conn.fetchval(
-        QUERIES["save_sums"],
-        shard_id,
-        totals,
-        *_array_texts(changes.balances, 4),
-        *_array_texts(changes.account_days, 6),
-        *_columns(changes.gl_days, 7),
-    )
-    assert updated == len(changes.balances), "every account has a balance"
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Turn rows into columns, which is what arrays of a statement take."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * width
-
-
-def _array_texts(rows: Sequence[tuple[object, ...]], width: int) -> list[str]:
-    """Turn rows of numbers and days into arrays as text.
-
-    The driver asks every element of an array whether it is an array itself, which costs more than all the rest.
-    """
-    columns = zip(*rows, strict=True) if rows else [()] * width
-    return ["{" + ",".join(map(str, column)) + "}" for column in columns]

@@ -12,12 +12,13 @@ from typing import Final
 
 from services.common.kernel.clock import Clock
 from services.common.runtime.database import Connection, Database
-from services.common.runtime.journal import HeadLost, lock_head, move_head
+from services.common.runtime.journal import HeadLost, lock_head
 from services.ledger.domain.batch import Needs, Result, Unit, needs_of
 from services.ledger.domain.chart import Chart
 from services.ledger.store import transactions
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.store.small_batch import write_small
+from services.ledger.store.sums import write_sums
 from services.ledger.store.transactions import AlreadyDecided
 from services.ledger.usecases.fold_batch import fold
 from services.ledger.usecases.load_book import BookLoader
@@ -200,10 +201,12 @@ async def _save(conn: Connection, folded: Folded) -> None:
             folded.after,
             folded.book,
             folded.changes,
+            sums=folded.sums,
             recorded_time=folded.recorded_time,
         )
         return
-    await move_head(conn, folded.before, folded.after, recorded_time=folded.recorded_time)
+    await write_sums(
+        conn, folded.before, folded.after, folded.sums, recorded_time=folded.recorded_time
+    )
     await transactions.insert_journal(conn, folded.changes, folded.rows)
     await transactions.save_holds(conn, folded.book)
-    await transactions.save_sums(conn, folded.before.shard_id, folded.changes)

@@ -14,6 +14,7 @@ from services.ledger.domain.batch import ChangeLog, Changes, Result, Unit, decid
 from services.ledger.domain.book import Book
 from services.ledger.store.copy_rows import JournalRows, pack_entries, pack_postings, whole_copy
 from services.ledger.store.small_batch import is_small
+from services.ledger.store.sums import sums_of
 from services.ledger.usecases.standing import Folded, Standing
 
 _UNITS_AT_A_TIME: Final = 20
@@ -35,8 +36,9 @@ async def fold(standing: Standing, book: Book, units: Sequence[Unit], *, now: da
     if book.seq > before.seq:
         after = seal_block(before, seq_to=book.seq, facts=changes.fact_bytes, recorded_time=now)
     rows = None if is_small(book, changes) else await _pack(changes)
+    sums = sums_of(changes, standing.carrying, recorded_time=now)
     standing.head = after
-    return Folded(standing, before, after, now, book, changes, rows, results)
+    return Folded(standing, before, after, now, book, changes, sums, rows, results)
 
 
 async def _pack(changes: Changes) -> JournalRows:

@@ -9,6 +9,7 @@ from services.ledger.domain.account import AccountState
 from services.ledger.domain.batch import Changes, Result
 from services.ledger.domain.book import Book
 from services.ledger.store.copy_rows import JournalRows
+from services.ledger.store.sums import Carrying, Sums
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +23,7 @@ class Standing:
     head: Head
     accounts: dict[str, AccountState] = field(default_factory=dict)
     accounts_by_id: dict[int, AccountState] = field(default_factory=dict)
+    carrying: Carrying = field(default_factory=Carrying)
     broken: bool = False
 
     def missing(self, names: Iterable[str]) -> list[str]:
@@ -47,6 +49,7 @@ class Folded:
     recorded_time: datetime
     book: Book
     changes: Changes
+    sums: Sums
     rows: JournalRows | None
     results: list[Result]
 

@@ -95,16 +95,18 @@ def _ledger_tables() -> dict[tuple[str, str], Watch]:
         for table in ("account", "transaction", "posting")
     }
     state = {
-        "account_balance": "ledger.account_balances",
         "hold": "ledger.holds",
         "reversal": "ledger.reversals",
         "account_day": "ledger.account_days",
         "gl_day": "ledger.gl_days",
         "journal_total": "ledger.totals",
     }
-    return journal | {
-        ("ledger", table): watched(audit_ledger_state, check) for table, check in state.items()
-    }
+    balance = watched(audit_ledger_state, "ledger.account_balances", "ledger.account_days")
+    return (
+        journal
+        | {("ledger", "account_balance"): balance}
+        | {("ledger", table): watched(audit_ledger_state, check) for table, check in state.items()}
+    )
 
 
 def _wallet_tables() -> dict[tuple[str, str], Watch]:
