@@ -9,6 +9,7 @@ from typing import TypeAlias
 import asyncpg
 
 from cagnotte.points.v1 import events_pb2 as points_events
+from cagnotte.wallet.v1 import events_pb2 as wallet_events
 from services.common.kernel.chain import GENESIS, block_hash, fact_bytes
 from tests.integration.auditor.stage import MEMBERS
 from tests.integration.auditor.tampering import Owner, hash_again
@@ -270,6 +271,33 @@ async def enlarge_a_captured_leg(conn: Owner) -> None:
         "UPDATE payment SET card_captured_minor = card_captured_minor + 100 WHERE payment_id ="
         " (SELECT payment_id FROM payment WHERE card_captured_minor > 0 LIMIT 1)"
     )
+
+
+async def enlarge_a_top_up_and_hash_again(conn: Owner) -> None:
+    """Say that a shopper put more on the balance, in every fact and row of the wallet, and hash again."""
+    settled = await _row(
+        conn,
+        "SELECT seq, subject, payload FROM fact WHERE event_type = $1 ORDER BY seq LIMIT 1",
+        wallet_events.EVENT_TYPE_TOP_UP_SETTLED,
+    )
+    started = await _row(
+        conn,
+        "SELECT seq, payload FROM fact WHERE event_type = $1 AND subject = $2",
+        wallet_events.EVENT_TYPE_TOP_UP_STARTED,
+        settled["subject"],
+    )
+    end = wallet_events.TopUpSettled.FromString(settled["payload"])
+    end.amount_minor += 100
+    start = wallet_events.TopUpStarted.FromString(started["payload"])
+    start.leg.amount_minor += 100
+    for row, event in ((settled, end), (started, start)):
+        payload = event.SerializeToString(deterministic=True)
+        await conn.execute("UPDATE fact SET payload = $2 WHERE seq = $1", row["seq"], payload)
+    await conn.execute(
+        "UPDATE payment SET card_captured_minor = card_captured_minor + 100 WHERE payment_id = $1",
+        settled["subject"],
+    )
+    await hash_facts_again(conn)
 
 
 async def plant_a_trigger(conn: Owner) -> None:

@@ -65,6 +65,7 @@ FOUND: dict[Fraud, tuple[str, set[str]]] = {
     ),
     frauds.take_a_card_over: ("points", {"points.cards"}),
     frauds.enlarge_a_captured_leg: ("wallet", {"wallet.payments"}),
+    frauds.enlarge_a_top_up_and_hash_again: ("wallet", {"books.checkouts_booked_once"}),
 }
 """What is found by the audit of any day, in whose database, and by which checks."""
 
