@@ -236,7 +236,8 @@ class _Drive:
         if self._ending:
             wanted = {}
         for key in wanted.keys() - self._calls.keys():
-            self._calls[key] = asyncio.create_task(self._ask(key, wanted[key]))
+            self._calls[key] = call = asyncio.create_task(self._ask(key, wanted[key]))
+            call.add_done_callback(self._on_answer)
         return bool(self._calls)
 
     async def _await_answers(self) -> list[Answer]:
@@ -246,15 +247,17 @@ class _Drive:
         moment, so that one commit has them all. None of them lets the payment go on alone.
         """
         self._wake.clear()
-        woken = asyncio.create_task(self._wake.wait())
-        try:
-            await asyncio.wait([woken, *self._calls.values()], return_when=asyncio.FIRST_COMPLETED)
-            if not woken.done() and not all(call.done() for call in self._calls.values()):
-                await asyncio.wait(self._calls.values(), timeout=_GATHER_SECONDS)
-        finally:
-            woken.cancel()
+        version = self._payment.version
+        if not any(call.done() for call in self._calls.values()):
+            await self._wake.wait()
+        is_news = self._payment.version > version
+        if not is_news and not all(call.done() for call in self._calls.values()):
+            await asyncio.wait(self._calls.values(), timeout=_GATHER_SECONDS)
         done = [key for key, call in self._calls.items() if call.done()]
         return [self._calls.pop(key).result() for key in done]
+
+    def _on_answer(self, _: "asyncio.Task[Answer]") -> None:
+        self._wake.set()
 
     async def _ask(self, key: _Key, step: Step) -> Answer:
         """Make the call of a step; what is unknown is asked again until it is known.
