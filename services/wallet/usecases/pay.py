@@ -1,8 +1,10 @@
 """Pay a checkout: plan the tenders against what the shopper has, and begin an attempt."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from services.common.kernel.clock import Clock
@@ -19,7 +21,7 @@ from services.wallet.domain.paying import (
     require_claimed,
 )
 from services.wallet.domain.payment import Payment
-from services.wallet.domain.planner import Plan, all_means, check_requests, plan_tenders
+from services.wallet.domain.planner import Funds, Plan, all_means, check_requests, plan_tenders
 from services.wallet.domain.shopper import Shopper
 from services.wallet.domain.tender import TenderRequest
 from services.wallet.usecases.declines import CardDeclines
@@ -56,6 +58,10 @@ class Planned(NamedTuple):
 
     checkout: Checkout
     plan: Plan
+
+
+_Early: TypeAlias = asyncio.Task[Funds]
+"""What a shopper has, asked for before anybody knew whether it would be needed."""
 
 
 class Pay:
@@ -105,13 +111,17 @@ class Pay:
             AttemptsTooMany, CardDeclinesTooMany: it was tried as often as it may be; nothing was asked.
             BalancesUnavailable: points or ledger did not tell; nothing has begun.
         """
+        async with self._asking_early(request, caller) as early:
+            return await self._pay(request, early, caller=caller)
+
+    async def _pay(self, request: PayRequest, early: _Early | None, *, caller: Caller) -> Payment:
         checkout, shopper = await self._reader.own_checkout(request.checkout_id, caller=caller)
         require_claimed(checkout, shopper_id(caller))
         if is_repeat(checkout, request_id=request.request_id, request_hash=request.request_hash):
             return await self._in_time.await_rest(checkout)
         require_open(checkout, now=self._clock())
         require_attempt_left(checkout, attempts_max=self._terms.attempts_max)
-        plan = await self._plan(checkout, request.tenders, shopper, shopper_id(caller))
+        plan = await self._plan(checkout, request.tenders, shopper, shopper_id(caller), early=early)
         if plan.missing_minor:
             raise TendersInsufficient(
                 "The tenders do not pay what is due.", missing_minor=plan.missing_minor
@@ -133,17 +143,43 @@ class Pay:
         )
         return await self._in_time.execute(command)
 
+    @asynccontextmanager
+    async def _asking_early(
+        self, request: PayRequest, caller: Caller
+    ) -> AsyncIterator[_Early | None]:
+        """Ask what the shopper has while the checkout is being read, where the request names the means.
+
+        The answer may be older than the checkout that is read. It holds for one that was never tried: an attempt that
+        ended in between would have given its holds back, and they would be missing from the answer.
+        """
+        kinds = {tender.kind for tender in request.tenders}
+        if not kinds:  # All that the shopper has, which is still to be read.
+            yield None
+            return
+        early = asyncio.create_task(self._read_funds(shopper_id(caller), kinds))
+        try:
+            yield early
+        finally:
+            early.cancel()
+            # Who did not need the answer does not hear that there was none.
+            await asyncio.gather(early, return_exceptions=True)
+
     async def _plan(
         self,
         checkout: Checkout,
         tenders: Sequence[TenderRequest],
         shopper: Shopper | None,
         customer_id: UUID,
+        *,
+        early: _Early | None = None,
     ) -> Plan:
         require_open(checkout, now=self._clock())
         check_requests(tenders)
         requests = tenders or all_means(shopper)
-        funds = await self._read_funds(customer_id, {request.kind for request in requests})
+        if early is None or checkout.attempt:
+            funds = await self._read_funds(customer_id, {request.kind for request in requests})
+        else:
+            funds = await early
         return plan_tenders(
             requests,
             due_minor=checkout.basket.due_minor,

@@ -27,10 +27,20 @@ class Purse:
     """How many of the next calls get no answer, after having been obeyed."""
     stolen: TenderKind | None = None
     """What somebody else takes between the plan and the hold."""
+    asked: int = 0
+    """How often somebody wanted to know what there is."""
+    outdated: dict[TenderKind, int] | None = None
+    """What the next one who asks is told: that which was there before something happened."""
 
     def open_holds(self) -> list[Hold]:
         """Give the holds that are neither released nor spent."""
         return [hold for hold in self.holds.values() if hold.open]
+
+    def tell(self) -> dict[TenderKind, int]:
+        """Tell what there is, or once what there was."""
+        self.asked += 1
+        told, self.outdated = self.outdated or self.available, None
+        return told
 
     def hold(self, leg_id: UUID, kind: TenderKind, quantity: int) -> CallAnswer:
         """Hold a quantity, once under each id."""
@@ -75,7 +85,7 @@ class Values:
     async def balances(self, customer_id: UUID) -> ValueBalances:
         """Tell what there is."""
         del customer_id
-        available = self._purse.available
+        available = self._purse.tell()
         return ValueBalances(
             points=available[TenderKind.POINTS], kitty_minor=available[TenderKind.KITTY]
         )
@@ -100,4 +110,4 @@ class Moneys:
     async def prepaid_minor(self, customer_id: UUID) -> int:
         """Tell what there is."""
         del customer_id
-        return self._purse.available[TenderKind.PREPAID]
+        return self._purse.tell()[TenderKind.PREPAID]
