@@ -115,7 +115,9 @@ def status(folder: Folder = None, *, as_json: JsonFlag = False) -> None:
 @app.command()
 def env(folder: Folder = None) -> None:
     """Print shell exports of addresses, databases and tokens: eval "$(cagnotte env)"."""
-    for name, value in _info(_paths(folder)).exports().items():
+    from deploy.local.info import stack_info
+
+    for name, value in stack_info(_paths(folder)).exports().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -346,9 +348,9 @@ def _paths(folder: Path | None) -> "StackPaths":
 
 
 def _info(paths: "StackPaths") -> "StackInfo":
-    from deploy.local.info import stack_info
+    from deploy.local.info import running_stack_info
 
-    return stack_info(paths)
+    return running_stack_info(paths)
 
 
 def _console_beside(json_file: Path | None) -> Console:

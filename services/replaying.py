@@ -1,14 +1,14 @@
 """The embedded stack as the simulator takes it: addresses, and who its tills, phones and operator are."""
 
 from deploy.local.identity import shopper_tokens
-from deploy.local.info import stack_info
+from deploy.local.info import running_stack_info
 from deploy.local.paths import StackPaths
 from services.simulator.stack import Endpoints, PhoneAccess
 
 
 def endpoints_of(paths: StackPaths) -> Endpoints:
-    """Return what a replay needs of the folder's stack; raises StackError when there never was one."""
-    info = stack_info(paths)
+    """Return what a replay needs of the folder's stack; raises StackError when nothing of it runs."""
+    info = running_stack_info(paths)
     return Endpoints(
         ledger=info.addresses["ledger"],
         points=info.addresses["points"],

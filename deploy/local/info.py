@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.local.errors import StackError
 from deploy.local.identity import mint_tokens
 from deploy.local.paths import StackPaths
 from deploy.local.ports import LOOPBACK
+from deploy.local.processes import is_alive
 from deploy.local.provider import provider_url
 from deploy.local.secrets import (
     SERVICES,
@@ -78,6 +80,15 @@ def stack_info(paths: StackPaths) -> StackInfo:
         sandbox_publishable_key=provider.publishable_key,
         tokens=mint_tokens(paths),
     )
+
+
+def running_stack_info(paths: StackPaths) -> StackInfo:
+    """Return what the clients of the folder's stack need; raises StackError when nothing of it runs."""
+    parts = known_state(paths).parts
+    if not any(part.process is not None and is_alive(part.process) for part in parts):
+        message = f"The stack in {paths.root} is stopped. `{paths.command('up')}` starts it."
+        raise StackError(message)
+    return stack_info(paths)
 
 
 def service_address(state: StackState, service: str) -> str:

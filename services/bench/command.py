@@ -1,6 +1,5 @@
 """The ``bench`` part of the ``cagnotte`` command."""
 
-import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -125,8 +124,6 @@ def _prepare(json_file: Path | None) -> Console:
     from services.common.runtime.logging import configure_logging
 
     configure_logging(LogSettings(level="warning"), service="bench")
-    # Starting a process beside open channels would make gRPC say so each time.
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
     return Console(stderr=is_screen(json_file))
 
 

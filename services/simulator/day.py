@@ -29,7 +29,11 @@ class DayMover:
             )
         )
         if not all(answer.simulated for answer in answers):
-            raise ClockNotSimulatedError("Start the stack with `cagnotte up --clock simulated`.")
+            message = (
+                "A replay moves the business time from day to day, and this stack's is the machine's: start another "
+                "one with `cagnotte up --clock simulated --dir FOLDER`, and replay into that."
+            )
+            raise ClockNotSimulatedError(message)
         times = (answer.business_time.ToDatetime(UTC) for answer in answers)
         return cls(stack, max(times))
 

@@ -28,6 +28,7 @@ def bench(name: str, file: Path) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "fork" not in done.stderr, "gRPC has nothing to say of the processes that are started"
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
 

@@ -378,6 +378,20 @@ class TestRelay:
         assert all(log == sorted(set(log)) for log in broker.seqs())
         assert_chained(broker)
 
+    async def test_publishes_all_again_when_it_is_told_to(
+        self, db: Database, database: TestDatabase
+    ) -> None:
+        """A cursor that was set to nought is an order, whatever the logs have."""
+        broker = FakeBroker()
+        await journal(db, make_facts(30))
+        async with relaying(db, broker):
+            await until(lambda: arrived(broker, 30))
+        async with database.open_as_owner() as conn:
+            await conn.execute("TRUNCATE relay_offset")
+            await conn.execute("UPDATE relay_cursor SET seq = 0")
+        async with relaying(db, broker):
+            await until(lambda: sum(map(len, broker.logs)) == 60)
+
     async def test_publishes_all_again_when_the_logs_are_of_another_journal(
         self, db: Database, database: TestDatabase
     ) -> None:

@@ -114,6 +114,27 @@ class TestUp:
         assert "keeps its clock" in other.stderr
 
 
+class TestDown:
+    def test_leaves_a_stack_of_which_every_command_says_that_it_is_stopped(
+        self, cagnotte: Cagnotte
+    ) -> None:
+        """Nothing waits for what does not run, and the sentence is a command to copy; ``env`` needs no process."""
+        assert cagnotte("down").returncode == 0
+        try:
+            answers = [
+                cagnotte(*command)
+                for command in (["call", "points.GetTime"], ["verify"], ["dead"], ["replay"])
+            ]
+            env = cagnotte("env")
+        finally:
+            assert cagnotte("up", "--detach").returncode == 0
+
+        sentence = f"`cagnotte up --dir {cagnotte.folder}` starts it"
+        assert [sentence in done.stderr for done in answers] == [True] * 4
+        assert {done.returncode for done in answers} == {2}
+        assert env.returncode == 0
+
+
 class TestStatus:
     def test_lists_every_part_with_its_process_and_address(self, cagnotte: Cagnotte) -> None:
         """The parts are there by name, alive and healthy, and each has an address."""
