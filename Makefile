@@ -17,7 +17,8 @@ POSTGRES_TESTS := $(addprefix tests/integration/,common/test_database.py common/
   $(addprefix wallet/,test_api.py test_commit_batch.py test_pay.py test_queries.py test_service.py))
 # Tests of one file stay in one process, so that they share its stack; WORKERS=0 runs all in one.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# The end of a run names the tests that took longest.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 20 --durations-min 5
 
 # $(call apt_install,PROGRAM,PACKAGES): install Debian packages where a program is missing and we are root. Where that
 # is not possible the next line says what is missing, and fails.

@@ -16,7 +16,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 _EPILOG = """\
 Settings are environment variables: {prefix}POSTGRES__DSN and {prefix}KAFKA__BOOTSTRAP are required, the others have
-defaults; docs/operations.md lists them. `migrate` connects as the owner of the database, `serve` as its runtime role.
+defaults; docs/settings.md lists them. `migrate` connects as the owner of the database, `serve` as its runtime role.
 """
 
 
