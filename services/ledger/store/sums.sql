@@ -1,15 +1,22 @@
 -- write_sums --
--- The first statement of a large batch: the fence, the block, and all that the batch changes beside the
+-- What follows the rows of a large batch's journal: the fence, the block, and all that the batch changes beside the
 -- journal. It moves the head, and only from where this writer saw it; who is too late writes nothing.
 -- Balances are $8 to $15, the long arrays as text; an empty one stands for zeros. first_seq is zero where
 -- the row is known to carry day $16 already, last_seq where nothing was settled on it. $17 to $22 are sums
 -- of other days, $23 to $29 those by GL account, $30 the totals.
 -- Gives the numbers of heads moved, of balances changed, which must be the number sent, and of totals.
-WITH moved AS (
-  UPDATE shard_head
-     SET seq = $5, head_hash = $6
+WITH free AS (
+  -- Not waited for: whoever holds the head may be waiting for rows that were sent before this.
+  SELECT shard_id
+    FROM shard_head
    WHERE shard_id = $1 AND epoch = $2 AND seq = $3 AND head_hash = $4
-  RETURNING shard_id
+     FOR UPDATE SKIP LOCKED
+), moved AS (
+  UPDATE shard_head AS h
+     SET seq = $5, head_hash = $6
+    FROM free
+   WHERE h.shard_id = free.shard_id
+  RETURNING h.shard_id
 ), sealed AS (
   INSERT INTO block (shard_id, seq_from, seq_to, recorded_time, prev_hash, hash)
   SELECT shard_id, $3 + 1, $5, $7, $4, $6

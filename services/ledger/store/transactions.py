@@ -10,7 +10,8 @@ from uuid import UUID
 import asyncpg
 
 from services.common.runtime.database import Connection, load_queries
-from services.ledger.domain.batch import Changes
+from services.common.runtime.journal import HeadLost
+from services.ledger.domain.account import Account
 from services.ledger.domain.book import Book, Frozen
 from services.ledger.domain.journal import Entry, Posting
 from services.ledger.store.copy_rows import JournalRows
@@ -18,7 +19,7 @@ from services.ledger.store.copy_rows import JournalRows
 QUERIES: Final = load_queries(__package__, "transactions.sql")
 
 TRANSACTION_KEY: Final = "transaction_pkey"
-_POSTING_COLUMNS: Final = Posting._fields
+_NUMBER_KEY: Final = "transaction_shard_id_seq"
 _ACCOUNT_COLUMNS: Final = (
     "account_id",
     "shard_id",
@@ -108,13 +109,35 @@ async def holds_due(conn: Connection, shard_id: int, *, now: datetime, limit: in
     return [DueHold(row[0], row[1]) for row in rows]
 
 
-async def insert_journal(conn: Connection, changes: Changes, rows: JournalRows) -> None:
-    """Add a batch's openings, transactions and postings to the journal; the latter two as they were packed.
+async def insert_journal(conn: Connection, rows: JournalRows) -> None:
+    """Add a batch's transactions and postings to the journal, as they were packed.
 
     Raises:
         AlreadyDecided: a transaction's id is in the journal already.
+        HeadLost: another writer has given the batch's numbers away.
     """
-    if changes.opened:
+    try:
+        if rows.entries:
+            await _copy(conn, "transaction", rows.entries, columns=Entry._fields)
+        if rows.postings:
+            await _copy(conn, "posting", rows.postings, columns=Posting._fields)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == TRANSACTION_KEY:
+            raise AlreadyDecided from error
+        if error.constraint_name == _NUMBER_KEY:
+            raise HeadLost("Another writer has taken the batch's numbers.") from error
+        raise
+
+
+async def _copy(conn: Connection, table: str, rows: bytes, *, columns: Sequence[str]) -> None:
+    """Send packed rows: the statement, all of them and the end in one go."""
+    source: Any = memoryview(rows)  # A buffer, which the driver takes and its stubs leave out.
+    await conn.copy_to_table(table, source=source, columns=columns, format="binary")
+
+
+async def insert_accounts(conn: Connection, opened: Sequence[Account]) -> None:
+    """Add the accounts that a batch opened."""
+    if opened:
         await conn.copy_records_to_table(
             "account",
             records=[
@@ -128,25 +151,10 @@ async def insert_journal(conn: Connection, changes: Changes, rows: JournalRows) 
                     a.gl_code,
                     a.open_time,
                 )
-                for a in changes.opened
+                for a in opened
             ],
             columns=_ACCOUNT_COLUMNS,
         )
-    if rows.entries:
-        try:
-            await _copy(conn, "transaction", rows.entries, columns=Entry._fields)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != TRANSACTION_KEY:
-                raise
-            raise AlreadyDecided from error
-    if rows.postings:
-        await _copy(conn, "posting", rows.postings, columns=_POSTING_COLUMNS)
-
-
-async def _copy(conn: Connection, table: str, rows: bytes, *, columns: Sequence[str]) -> None:
-    """Send packed rows: the statement, all of them and the end in one go."""
-    source: Any = memoryview(rows)  # A buffer, which the driver takes and its stubs leave out.
-    await conn.copy_to_table(table, source=source, columns=columns, format="binary")
 
 
 async def save_holds(conn: Connection, book: Book) -> None:

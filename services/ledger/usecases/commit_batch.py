@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import asyncpg
+
 from services.common.kernel.clock import Clock
 from services.common.runtime.database import Connection, Database
 from services.common.runtime.journal import HeadLost, lock_head
@@ -17,6 +19,7 @@ from services.ledger.domain.batch import Needs, Result, Unit, needs_of
 from services.ledger.domain.chart import Chart
 from services.ledger.store import transactions
 from services.ledger.store.accounts import AccountDirectory
+from services.ledger.store.copy_rows import JournalRows
 from services.ledger.store.small_batch import write_small
 from services.ledger.store.sums import write_sums
 from services.ledger.store.transactions import AlreadyDecided
@@ -24,8 +27,8 @@ from services.ledger.usecases.fold_batch import fold
 from services.ledger.usecases.load_book import BookLoader
 from services.ledger.usecases.standing import Folded, Standing
 
-IN_FLIGHT_MAX: Final = 2
-"""Batches under way at a time: one is written while the next is folded."""
+IN_FLIGHT_MAX: Final = 3
+"""Batches under way at a time: one is committed, the rows of the next are sent, and one more is folded."""
 
 AHEAD_MIN: Final = 250
 """Commands that must wait for a batch to be folded ahead; fewer cost less in a larger batch a moment later."""
@@ -38,6 +41,10 @@ _LOCKS_AFTER_MEETING: Final = 50
 
 _STANDING_MAX: Final = 50_000
 """Accounts remembered; beyond it the writer forgets them all and reads anew what it needs."""
+
+
+class _FoldedInVain(Exception):
+    """A batch before was not written as this one's fold saw it."""
 
 
 class CommitBatch:
@@ -69,6 +76,7 @@ class CommitBatch:
         self._look_ups_left = 0
         self._locks_left = 0
         self._folding = asyncio.Lock()
+        self._sending = asyncio.Lock()
         self._last = asyncio.Event()
         self._last.set()
 
@@ -85,8 +93,9 @@ class CommitBatch:
                     await before.wait()
                     return await self._commit_locked(units, needs, landed)
                 folded = await self._fold_ahead(standing, units, needs)
+            written = await self._write(folded, before)
             await before.wait()
-            if await self._write(folded):
+            if written:
                 return self._committed(folded, units)
             return await self._commit_locked(units, needs, landed)
         except BaseException:
@@ -115,7 +124,7 @@ class CommitBatch:
     def _forget(self) -> None:
         """Throw away what is remembered, and with it all that is folded upon it and not yet written."""
         if self._standing is not None:
-            self._standing.broken = True
+            self._standing.broken.set()
             self._standing = None
 
     async def _fold_ahead(self, standing: Standing, units: Sequence[Unit], needs: Needs) -> Folded:
@@ -126,30 +135,64 @@ class CommitBatch:
         book = self._loader.open_book(standing, needs)
         return await fold(standing, book, units, now=self._clock())
 
-    async def _write(self, folded: Folded) -> bool:
-        """Write a batch that was folded ahead, when its turn has come; False when that fold does not count any more."""
-        if folded.standing.broken:
-            return False
+    async def _write(self, folded: Folded, before: asyncio.Event) -> bool:
+        """Write a batch that was folded ahead, in its turn; False when that fold does not count any more."""
         try:
-            if not folded.empty:
-                await self._save(folded)
+            if folded.empty or folded.rows is None:
+                await self._turn(folded, before)
+                await self._write_small(folded)
+            else:
+                await self._write_large(folded, folded.rows, before)
+        except _FoldedInVain:
+            return False
+        except asyncpg.PostgresError:
+            # What went wrong with a write that does not count does not count either.
+            if folded.standing.broken.is_set():
+                return False
+            raise
         except HeadLost:
             self._locks_left = _LOCKS_AFTER_MEETING
         except AlreadyDecided:
             self._look_ups_left = _LOOK_UPS_AFTER_REPETITION
         else:
             return True
+        await before.wait()
         self._forget()
         return False
 
-    async def _save(self, folded: Folded) -> None:
-        """Write a batch whole or not at all: a small one is a single statement, which needs no transaction."""
-        if folded.rows is None:
+    async def _turn(self, folded: Folded, before: asyncio.Event) -> None:
+        """Wait until the batch before is written, or never will be as this one saw it: then raise _FoldedInVain."""
+        broken = folded.standing.broken
+        if not before.is_set() and not broken.is_set():
+            waiting = [asyncio.create_task(event.wait()) for event in (before, broken)]
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waiting:
+                    wait.cancel()
+        if broken.is_set():
+            raise _FoldedInVain
+
+    async def _write_small(self, folded: Folded) -> None:
+        """Write a batch in a single statement, which needs no transaction, or nothing when it has nothing to write."""
+        if not folded.empty:
             async with self._db.connection() as conn:
-                await _save(conn, folded)
-        else:
-            async with self._db.transaction() as conn:
-                await _save(conn, folded)
+                await _save_small(conn, folded)
+
+    async def _write_large(self, folded: Folded, rows: JournalRows, before: asyncio.Event) -> None:
+        """Write a batch in a transaction: the journal's rows ahead of its turn, then, behind the head, all the rest.
+
+        So PostgreSQL takes in one batch while it still sums up and commits the one before. Rows are sent in the order
+        of the batches: who waits for another's row waits for an earlier batch. And whoever has sent rows never waits
+        for an earlier batch that has failed, since that may in turn wait for these rows.
+        """
+        async with self._db.transaction() as conn:
+            async with self._sending:
+                if folded.standing.broken.is_set():
+                    raise _FoldedInVain
+                await transactions.insert_journal(conn, rows)
+            await self._turn(folded, before)
+            await _save_rest(conn, folded)
 
     async def _commit_locked(
         self, units: Sequence[Unit], needs: Needs, landed: asyncio.Event
@@ -174,15 +217,18 @@ class CommitBatch:
     ) -> Folded:
         async with self._db.transaction() as conn:
             head = await lock_head(conn, self._shard_id)
-            if standing is None or standing.broken or standing.head != head:
+            if standing is None or standing.broken.is_set() or standing.head != head:
                 standing = Standing(head)
             now = self._clock()
             book = await self._loader.load(conn, standing, needs)
             if look_up and needs.ids:
                 book.frozen.update(await transactions.frozen_outcomes(conn, needs.ids))
             folded = await fold(standing, book, units, now=now)
-            if not folded.empty:
-                await _save(conn, folded)
+            if folded.rows is not None:
+                await transactions.insert_journal(conn, folded.rows)
+                await _save_rest(conn, folded)
+            elif not folded.empty:
+                await _save_small(conn, folded)
         return folded
 
     def _committed(self, folded: Folded, units: Sequence[Unit]) -> list[Result]:
@@ -192,21 +238,22 @@ class CommitBatch:
         return folded.results
 
 
-async def _save(conn: Connection, folded: Folded) -> None:
-    """Write a folded batch, the fence first: whoever was too early or too late writes nothing."""
-    if folded.rows is None:
-        await write_small(
-            conn,
-            folded.before,
-            folded.after,
-            folded.book,
-            folded.changes,
-            sums=folded.sums,
-            recorded_time=folded.recorded_time,
-        )
-        return
+async def _save_small(conn: Connection, folded: Folded) -> None:
+    await write_small(
+        conn,
+        folded.before,
+        folded.after,
+        folded.book,
+        folded.changes,
+        sums=folded.sums,
+        recorded_time=folded.recorded_time,
+    )
+
+
+async def _save_rest(conn: Connection, folded: Folded) -> None:
+    """Write what follows the journal's rows, the fence first: who was too early or too late writes nothing of it."""
     await write_sums(
         conn, folded.before, folded.after, folded.sums, recorded_time=folded.recorded_time
     )
-    await transactions.insert_journal(conn, folded.changes, folded.rows)
+    await transactions.insert_accounts(conn, folded.changes.opened)
     await transactions.save_holds(conn, folded.book)

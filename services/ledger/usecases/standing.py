@@ -1,5 +1,6 @@
 """What the writer remembers between batches: the accounts as the last folded batch left them, and the head it made."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +25,7 @@ class Standing:
     accounts: dict[str, AccountState] = field(default_factory=dict)
     accounts_by_id: dict[int, AccountState] = field(default_factory=dict)
     carrying: Carrying = field(default_factory=Carrying)
-    broken: bool = False
+    broken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Give those of ``names`` that are not remembered."""

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.common.testing.postgres import TestDatabase
-from services.ledger.domain.batch import Changes
 from services.ledger.domain.journal import Entry, Posting
 from services.ledger.domain.transaction import Kind
 from services.ledger.store import transactions
@@ -42,7 +41,7 @@ async def test_rows_come_back_as_they_were_packed(ledger_database: TestDatabase)
         whole_copy([pack_postings(POSTINGS)]),
     )
     async with ledger_database.open() as db, db.transaction() as conn:
-        await transactions.insert_journal(conn, Changes(), rows)
+        await transactions.insert_journal(conn, rows)
         found = [await transactions.find_transaction(conn, e.transaction_id) for e in ENTRIES]
         postings = await transactions.postings_of(conn, 0, [1, 4])
 
@@ -54,4 +53,4 @@ async def test_nothing_is_no_copy(ledger_database: TestDatabase) -> None:
     """A batch that only opened accounts has neither transactions nor postings."""
     assert whole_copy([]) == b""
     async with ledger_database.open() as db, db.transaction() as conn:
-        await transactions.insert_journal(conn, Changes(), JournalRows(b"", b""))
+        await transactions.insert_journal(conn, JournalRows(b"", b""))
