@@ -1,6 +1,7 @@
 -- write_batch --
 -- All that a batch writes, in one statement: behind the head, and only from where this writer saw it.
--- Who is too late writes nothing. Gives the number of heads moved: 1, or 0 for a writer that is too late.
+-- Who is too late writes nothing. Gives the number of heads moved: 1, or 0 for a writer that is too late; and fails
+-- when a block, a fact or a payment that it was sent is not in its table: it is committed before anybody could count.
 -- Rows come in the order of the arrays: what gives its ticket free before what takes it. What cannot
 -- change of a payment is written once; the provider's name of something is heard of once.
 WITH moved AS (
@@ -12,6 +13,7 @@ WITH moved AS (
   INSERT INTO block (shard_id, seq_from, seq_to, recorded_time, prev_hash, hash)
   SELECT shard_id, $3 + 1, $5, $7, $4, $6
     FROM moved
+  RETURNING shard_id
 ), recorded AS (
   INSERT INTO fact (shard_id, seq, event_id, event_type, subject, payload)
   SELECT
@@ -19,6 +21,7 @@ WITH moved AS (
     FROM moved
    CROSS JOIN unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::bytea[])
            WITH ORDINALITY AS new (event_id, event_type, subject, payload, place)
+  RETURNING shard_id
 ), paid AS (
   INSERT INTO payment (
     shard_id, payment_id, kind, version, state, customer_id, in_flight, outcome_unknown,
@@ -53,6 +56,7 @@ WITH moved AS (
         ever_declined = excluded.ever_declined,
         card_captured_minor = excluded.card_captured_minor,
         card_refunded_minor = excluded.card_refunded_minor
+  RETURNING shard_id
 ), named AS (
   INSERT INTO payment_reference (shard_id, provider_reference, payment_id, leg_id)
   SELECT moved.shard_id, heard.provider_reference, heard.payment_id, heard.leg_id
@@ -60,6 +64,18 @@ WITH moved AS (
    CROSS JOIN unnest($29::text[], $30::uuid[], $31::uuid[])
            AS heard (provider_reference, payment_id, leg_id)
       ON CONFLICT (shard_id, provider_reference) DO NOTHING
+), counted AS (
+  SELECT
+    (SELECT count(*) FROM moved) AS heads,
+    (SELECT count(*) FROM sealed) AS blocks,
+    (SELECT count(*) FROM recorded) AS facts,
+    (SELECT count(*) FROM paid) AS payments
 )
-SELECT count(*)
-  FROM moved;
+-- A text that is no number fails the statement, which then has written nothing.
+SELECT
+  CASE
+    WHEN heads = 0 OR (blocks, facts, payments) = (1, cardinality($8), cardinality($12)) THEN heads
+    ELSE format('batch wrote %s blocks, %s of %s facts, %s of %s payments',
+                blocks, facts, cardinality($8), payments, cardinality($12))::bigint
+  END AS heads
+  FROM counted;

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from services.common.kernel.ids import new_uuid7
@@ -21,6 +22,11 @@ from services.wallet.store.outbox import CheckoutFacts
 from services.wallet.store.projection import PaymentRow, ReferenceRow, payment_row, reference_row
 from services.wallet.usecases.expire_checkouts import expire_checkouts
 from tests.integration.wallet.world import TILL, Wallet, World, run_wallet, somebody_else, ticket
+
+_LOSE_ROWS = """
+CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER lose BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION lose();
+"""
 
 
 async def folded(db: Database) -> tuple[Batch, set[ReferenceRow]]:
@@ -113,6 +119,29 @@ class TestProjections:
             assert isinstance(repeated, Checkout)
             assert repeated.state is CheckoutState.CANCELLED
             await assert_tables_are_folds(one.db)
+
+
+class TestGuard:
+    """A batch is whole, or PostgreSQL refuses it."""
+
+    @pytest.mark.parametrize("table", ["block", "fact", "payment"])
+    async def test_a_batch_that_loses_a_row_fails_and_leaves_nothing(
+        self, wallet: Wallet, table: str
+    ) -> None:
+        """Nobody is told of a commit that is not whole, and the next one goes on from where the journal really ends."""
+        await wallet.open_checkout()
+        async with wallet.world.database.open_as_owner() as owner:
+            await owner.execute(_LOSE_ROWS.format(table=table))
+        with pytest.raises(asyncpg.InvalidTextRepresentationError, match="batch wrote"):
+            await wallet.open_checkout()
+        async with wallet.world.database.open_as_owner() as owner:
+            await owner.execute(f"DROP TRIGGER lose ON {table}")
+
+        await wallet.open_checkout()
+
+        async with wallet.db.connection() as conn:
+            assert await conn.fetchval("SELECT count(*) FROM payment") == 2
+        await assert_tables_are_folds(wallet.db)
 
 
 class TestTickets:

@@ -43,6 +43,21 @@ async def test_facts_are_found_by_their_subject(statements_database: TestDatabas
     assert any("fact_subject_seq" in row[0] for row in plan)
 
 
+async def test_facts_are_found_by_a_plan_that_is_made_once(
+    statements_database: TestDatabase,
+) -> None:
+    """One made anew for each statement takes longer than the statement itself."""
+    statement = load_queries(PACKAGE, "payments.sql")["facts_since"]
+    async with statements_database.open() as db, db.connection() as conn:
+        for _ in range(10):
+            await conn.fetch(statement, 0, [uuid4()], [0])
+        made_once = await conn.fetchval(
+            "SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1", statement
+        )
+
+    assert made_once
+
+
 @pytest.mark.parametrize(
     ("table", "operation"),
     [
