@@ -34,6 +34,8 @@ from services.common.testing.postgres import free_port
 
 _CALLERS: Final = 48
 _SALES_FIRST: Final = 200
+_BUDGET_RATE: Final = 60.0
+"""Checkouts a second that the budget asks for."""
 _PATH: Final = "/cagnotte.wallet.v1.CheckoutService"
 _PARTS: Final = ("wallet", "points", "ledger", "provider", "postgres", "kafka")
 _ANSWERED: Final = (
@@ -139,10 +141,11 @@ class _Payment:
 
 @dataclass(slots=True)
 class OwnTime:
-    """PayCheckout at half the load that was reached: its time less the provider's.
+    """PayCheckout at a load: its time less the provider's.
 
-    The provider's time is its own: from a request's head to its answer, as its server measures it. The network, the
-    SDK and every wait of the wallet for its turn stay in ours.
+    The load is half of what was just reached, or half of ``whole_rate``: every gain in throughput makes the first of
+    them harder. The provider's time is its own: from a request's head to its answer, as its server measures it. The
+    network, the SDK and every wait of the wallet for its turn stay in ours.
     """
 
     calls: PaidByPhone
@@ -150,6 +153,9 @@ class OwnTime:
     sandbox_url: str
     sandbox_key: str
     title: str = "three tenders at half load"
+    whole_rate: float | None = None
+    suffix: str = ""
+    """Of the figures' names."""
     _seed: int = 0
     _payments: list[_Payment] = field(default_factory=list)
 
@@ -159,24 +165,26 @@ class OwnTime:
         self._seed += 1
         self._payments.clear()
         await self._read_times()
+        self.calls.start()
         begin = perf_counter() + warm_up_seconds(seconds)
         seen = await open_loop(
             lambda sale: self._sell(sale, begin=begin),
             iter(self.supply),
-            rate=figures.median(THREE) / 2,
+            rate=(self.whole_rate or figures.median(THREE)) / 2,
             seconds=seconds,
             seed=self._seed,
         )
-        await self.calls.finish(figures, seen.units)
+        cpu_figure = f"cpu_us_per_checkout_half_load{self.suffix}"
+        await self.calls.finish(figures, seen.units, cpu_figure=cpu_figure)
         times = await self._read_times()
         own = sorted(payment.seconds - times[payment.card_leg_id] for payment in self._payments)
         whole = sorted(payment.seconds for payment in self._payments)
         figures.note(
             {
-                "checkout.own_p50_ms": quantile_ms(own, 50),
-                "checkout.own_p99_ms": quantile_ms(own, 99),
-                "checkout.pay_p50_ms": quantile_ms(whole, 50),
-                "checkout.pay_p99_ms": quantile_ms(whole, 99),
+                f"checkout.own{self.suffix}_p50_ms": quantile_ms(own, 50),
+                f"checkout.own{self.suffix}_p99_ms": quantile_ms(own, 99),
+                f"checkout.pay{self.suffix}_p50_ms": quantile_ms(whole, 50),
+                f"checkout.pay{self.suffix}_p99_ms": quantile_ms(whole, 99),
             }
         )
 
@@ -234,15 +242,25 @@ async def bench_checkout(stack: BenchStack, *, pace: Pace, console: Console) -> 
             _end_to_end(
                 "three tenders: kitty, prepaid, card", THREE, calls, maker.by_three_tenders
             ),
-            OwnTime(
-                calls,
-                Supply(maker.by_three_tenders, first=_SALES_FIRST),
-                stack.info.sandbox_url,
-                stack.info.sandbox_key,
-            ),
+            *_own_times(stack, calls, maker),
         ]
         await run_rounds(workloads, figures, pace=pace, console=console)
     return BenchReport(figures, RATIOS, pace)
+
+
+def _own_times(stack: BenchStack, calls: PaidByPhone, maker: SaleMaker) -> list[Workload]:
+    supply = Supply(maker.by_three_tenders, first=_SALES_FIRST)
+    parts = calls, supply, stack.info.sandbox_url, stack.info.sandbox_key
+    half = round(_BUDGET_RATE / 2)
+    return [
+        OwnTime(*parts),
+        OwnTime(
+            *parts,
+            title=f"three tenders at {half} a second, half of the budget",
+            whole_rate=_BUDGET_RATE,
+            suffix=f"_{half}",
+        ),
+    ]
 
 
 async def _warm_up(calls: PaidByPhone, maker: SaleMaker, *, seconds: float) -> None:
