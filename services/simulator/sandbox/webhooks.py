@@ -14,6 +14,8 @@ from services.simulator.sandbox.store import Delivery, Store
 
 _BATCH_MAX: Final = 16
 """Deliveries under way at a time."""
+_GATHER_SECONDS: Final = 0.1
+"""Between two looks at what waits: events of a busy moment are told together, a moment after the answers."""
 _ANSWER_SECONDS_MAX: Final = 5.0
 _ATTEMPTS_MAX: Final = 20
 _PAUSE_SECONDS_FIRST: Final = 0.5
@@ -52,8 +54,11 @@ class Webhooks:
     async def run(self) -> None:
         """Deliver until cancelled."""
         timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS_MAX)
+        looked = 0.0
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
+                await asyncio.sleep(max(0.0, looked + _GATHER_SECONDS - time.monotonic()))
+                looked = time.monotonic()
                 self._news.clear()
                 due = await self._committer.run(_due)
                 if not due:
