@@ -16,6 +16,20 @@ from tests.integration.auditor.tampering import Owner, hash_again
 
 Fraud: TypeAlias = Callable[[Owner], Awaitable[None]]
 
+_DAYS = """
+SELECT posting.account_id, (t.effective_time AT TIME ZONE 'Europe/Paris')::date AS day,
+       balance.account_id IS NOT NULL AS carried,
+       sum(greatest(-amount, 0)) AS debit, sum(greatest(amount, 0)) AS credit
+  FROM posting
+  JOIN transaction AS t ON t.seq = posting.seq
+  LEFT JOIN account_balance AS balance
+    ON balance.account_id = posting.account_id
+   AND balance.day = (t.effective_time AT TIME ZONE 'Europe/Paris')::date
+   AND balance.day = (t.recorded_time AT TIME ZONE 'Europe/Paris')::date
+   AND posting.seq BETWEEN balance.day_first_seq AND balance.day_last_seq
+ WHERE layer = 0 GROUP BY 1, 2, 3"""
+"""Sums by account and day, and whether they lie beside the account's balance (its current day)."""
+
 _MENDED_SUMS = (
     # Running balances, balances, days: all that follows from postings.
     """UPDATE posting SET balance_after = folded.balance
@@ -27,12 +41,13 @@ _MENDED_SUMS = (
     """UPDATE account_balance SET posted = folded.posted
          FROM (SELECT account_id, sum(amount) AS posted FROM posting WHERE layer = 0 GROUP BY 1) AS folded
         WHERE account_balance.account_id = folded.account_id""",
-    """UPDATE account_day SET debit = folded.debit, credit = folded.credit
-         FROM (SELECT posting.account_id, (t.effective_time AT TIME ZONE 'Europe/Paris')::date AS day,
-                      sum(greatest(-amount, 0)) AS debit, sum(greatest(amount, 0)) AS credit
-                 FROM posting JOIN transaction AS t ON t.seq = posting.seq
-                WHERE layer = 0 GROUP BY 1, 2) AS folded
-        WHERE account_day.account_id = folded.account_id AND effective_day = folded.day""",
+    f"""UPDATE account_day SET debit = folded.debit, credit = folded.credit
+          FROM ({_DAYS}) AS folded
+         WHERE account_day.account_id = folded.account_id AND effective_day = folded.day
+           AND NOT folded.carried""",
+    f"""UPDATE account_balance AS b SET day_debit = folded.debit, day_credit = folded.credit
+          FROM ({_DAYS}) AS folded
+         WHERE b.account_id = folded.account_id AND folded.carried""",
     """UPDATE gl_day SET debit = folded.debit, credit = folded.credit
          FROM (SELECT account.gl_code, account.asset, t.basis,
                       (t.effective_time AT TIME ZONE 'Europe/Paris')::date AS day,
