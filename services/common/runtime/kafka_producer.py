@@ -273,15 +273,15 @@ async def stop_client(client: Any, *, method: str = "stop") -> None:
         async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
             await getattr(client, method)()
     except (*BROKER_FAILURES, asyncio.CancelledError) as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise
         log.debug("kafka.client_stopped_hard", error=type(error).__name__)
         connections = getattr(client, "_client", None)
         if connections is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
                     await connections.close()
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
 
 
 async def _abandon(producer: Any) -> None:

@@ -213,6 +213,26 @@ class TestConsumer:
 
         assert handled == ["1", "2", "3", "4"]
 
+    async def test_leaves_nothing_running_when_it_ends_without_its_broker(
+        self, broker: Broker
+    ) -> None:
+        """Also cancelled while its client talks to a dead broker, it closes what that has open."""
+        settings = broker.settings(partitions=1)
+        handled: list[str] = []
+
+        async def handle(events: Sequence[str]) -> None:
+            handled.extend(events)
+
+        async with open_producer(settings) as producer:
+            await send(producer, message("1"))
+        before = asyncio.all_tasks()
+        async with consuming(settings, handle) as running:
+            await until(lambda: handled == ["1"], running)
+            broker.stop()
+        left = {task.get_coro() for task in asyncio.all_tasks() - before}
+
+        assert not left
+
 
 class TestPartitionOf:
     """Which partition a key goes to."""
