@@ -121,7 +121,7 @@ class HoldsAudit:
             _families(_rows(points, "value_holds", ValueHold)),
         ]
         async for _, (own, money, value) in gather(streams):
-            self._compare(dict(own), dict(money), dict(value))  # type: ignore[arg-type]
+            self._compare(dict(own), dict(money), dict(value))  # type: ignore[arg-type]  # each its own kind
         return [
             self._money.close(
                 "every prepaid leg has its hold in the ledger, and every hold its leg"

@@ -50,7 +50,7 @@ def collected_traces() -> Iterator[Traces]:
     """Collect while the body runs."""
     traces = Traces()
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
-    rpc.add_TraceServiceServicer_to_server(traces, server)  # type: ignore[no-untyped-call]
+    rpc.add_TraceServiceServicer_to_server(traces, server)  # type: ignore[no-untyped-call]  # its stubs have no types
     traces.address = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:

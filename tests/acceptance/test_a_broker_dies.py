@@ -88,9 +88,9 @@ class TestBrokerDies:
         try:
             for _ in range(KILLS):
                 before, pid = stack.booked(), stack.broker_pid()
-                until(lambda before=before: stack.booked() > before)  # type: ignore[misc]
+                until(lambda before=before: stack.booked() > before)  # type: ignore[misc]  # a lambda with a default
                 os.kill(pid, signal.SIGKILL)
-                until(lambda pid=pid: stack.broker_pid() != pid)  # type: ignore[misc]
+                until(lambda pid=pid: stack.broker_pid() != pid)  # type: ignore[misc]  # a lambda with a default
             output, _ = replay.communicate(timeout=COMMAND_SECONDS_MAX)
         finally:
             replay.kill()

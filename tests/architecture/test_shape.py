@@ -1,6 +1,7 @@
 """The limits of the style guide that no linter knows."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 40
 VAGUE_NAMES = frozenset({"utils", "util", "helpers", "helper", "manager", "misc", "common_utils"})
+
+EXCEPTION = re.compile(r"#\s*(noqa\b|type: ignore)")
+REASONED = re.compile(r"noqa: [A-Z0-9, ]+ -- \S|type: ignore\[[\w, -]+\]  # \S")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -36,6 +40,25 @@ def code_lines(function: Function) -> int:
     docstring = function.body[0]
     assert docstring.end_lineno is not None
     return lines - (docstring.end_lineno - docstring.lineno + 1)
+
+
+def excepted(path: Path) -> list[int]:
+    """Return the lines of a file that are excepted from a check and do not say why, there or just above."""
+    lines = path.read_text().splitlines()
+    return [
+        number
+        for number, (above, line) in enumerate(zip(["", *lines], lines, strict=False), start=1)
+        if EXCEPTION.search(line)
+        and not REASONED.search(line)
+        and not above.strip().startswith("#")
+    ]
+
+
+class TestExceptions:
+    @pytest.mark.parametrize("path", [*PRODUCT, *TESTS], ids=name_of)
+    def test_have_their_reasons(self, path: Path) -> None:
+        """A line that a linter or mypy is not to judge says why."""
+        assert excepted(path) == []
 
 
 class TestSizes:

@@ -17,7 +17,7 @@ def list_payment_intents(turn: Execution, _: str) -> Document:
     customer = turn.params.text("customer")
     page = _read_page(turn)
     found, more = turn.store.list_objects("payment_intent", page, customer=customer)
-    return _list("/v1/payment_intents", found, more)
+    return _list("/v1/payment_intents", found, more=more)
 
 
 def list_refunds(turn: Execution, _: str) -> Document:
@@ -29,7 +29,7 @@ def list_refunds(turn: Execution, _: str) -> Document:
     if intent_id is not None:
         turn.find(intent_id, "payment_intent", param="payment_intent")
     found, more = turn.store.list_objects("refund", page, payment_intent=intent_id)
-    return _list("/v1/refunds", found, more)
+    return _list("/v1/refunds", found, more=more)
 
 
 def list_setup_intents(turn: Execution, _: str) -> Document:
@@ -37,7 +37,7 @@ def list_setup_intents(turn: Execution, _: str) -> Document:
     customer = turn.params.text("customer")
     page = _read_page(turn)
     found, more = turn.store.list_objects("setup_intent", page, customer=customer)
-    return _list("/v1/setup_intents", found, more)
+    return _list("/v1/setup_intents", found, more=more)
 
 
 def list_payment_methods(turn: Execution, _: str) -> Document:
@@ -56,7 +56,7 @@ def list_events(turn: Execution, _: str) -> Document:
     page = _read_page(turn)
     types = several if single is None else (single,)
     found, more = turn.store.list_events(types, page)
-    return _list("/v1/events", found, more)
+    return _list("/v1/events", found, more=more)
 
 
 def retrieve_event(turn: Execution, event_id: str) -> Document:
@@ -97,7 +97,7 @@ def _list_methods(turn: Execution, customer_id: str, url: str) -> Document:
     page = _read_page(turn)
     turn.find(customer_id, "customer", param="customer")
     found, more = turn.store.list_objects("payment_method", page, customer=customer_id)
-    return _list(url, found, more)
+    return _list(url, found, more=more)
 
 
 def _read_page(turn: Execution) -> Page:
@@ -125,5 +125,5 @@ def _position(turn: Execution, params: Params, name: str) -> int | None:
     return position
 
 
-def _list(url: str, found: list[Document], more: bool) -> Document:  # noqa: FBT001
+def _list(url: str, found: list[Document], *, more: bool) -> Document:
     return {"object": "list", "data": found, "has_more": more, "url": url}

@@ -50,7 +50,7 @@ def create_payment_intent(turn: Execution, _: str) -> Document:
         return turn.save(intent)
     _meet_fault(turn, intent, card_of(method))
     turn.emit("payment_intent.created", intent)
-    return _authorize(turn, intent, method, absence)
+    return _authorize(turn, intent, method, absence=absence)
 
 
 def retrieve_payment_intent(turn: Execution, intent_id: str) -> Document:
@@ -76,7 +76,7 @@ def confirm_payment_intent(turn: Execution, intent_id: str) -> Document:
         raise _wrong_state(intent, "confirmed", _CONFIRMABLE)
     method = usable_method(turn, method_id, customer=intent["customer"])
     _meet_fault(turn, intent, card_of(method))
-    return _authorize(turn, intent, method, absence)
+    return _authorize(turn, intent, method, absence=absence)
 
 
 def capture_payment_intent(turn: Execution, intent_id: str) -> Document:
@@ -206,7 +206,7 @@ def _meet_fault(turn: Execution, intent: Document, card: Card) -> None:
     turn.meet_fault(Stage.AUTHORIZE, card=card, subject=subject)
 
 
-def _authorize(turn: Execution, intent: Document, method: Document, absence: bool) -> Document:  # noqa: FBT001
+def _authorize(turn: Execution, intent: Document, method: Document, *, absence: bool) -> Document:
     card = card_of(method)
     intent = {
         **intent,

@@ -259,7 +259,7 @@ class Store:
         # The page before an object is the one next to it, not the first of all.
         order = "DESC" if page.ending_before is None else "ASC"
         rows = self._db.execute(
-            f"SELECT body FROM {table} WHERE {where} ORDER BY seq {order} LIMIT ?",  # noqa: S608
+            f"SELECT body FROM {table} WHERE {where} ORDER BY seq {order} LIMIT ?",  # noqa: S608 -- our own names
             (*values, *asked.values(), page.limit + 1),
         ).fetchall()
         found = [json.loads(row[0]) for row in rows[: page.limit]]
@@ -269,4 +269,4 @@ class Store:
 
 
 def _first_since(table: str) -> str:
-    return f"SELECT seq FROM {table} WHERE created >= ? ORDER BY created, seq LIMIT 1"  # noqa: S608
+    return f"SELECT seq FROM {table} WHERE created >= ? ORDER BY created, seq LIMIT 1"  # noqa: S608 -- one of our own

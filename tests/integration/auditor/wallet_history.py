@@ -169,7 +169,7 @@ class Phones:
         (answer,) = await self.wallet([command])
         assert not isinstance(answer, Exception), answer
         self.clock.advance(seconds=1)
-        payment: Payment = answer.payment  # type: ignore[union-attr]
+        payment: Payment = answer.payment  # type: ignore[union-attr]  # only refusals have none
         return payment
 
     async def _drive(self, payment: Payment, card: str) -> Payment:

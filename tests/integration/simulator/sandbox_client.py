@@ -49,7 +49,7 @@ async def client_of(
             KEYS.secret, base_addresses={"api": url}, http_client=transport, max_network_retries=0
         )
     finally:
-        await transport.close_async()  # type: ignore[no-untyped-call]
+        await transport.close_async()  # type: ignore[no-untyped-call]  # the SDK's own lacks types
 
 
 async def authorize(client: stripe.StripeClient, card: str, *, key: str) -> stripe.PaymentIntent:

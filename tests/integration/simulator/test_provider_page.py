@@ -43,7 +43,7 @@ async def enrolment(url: str) -> stripe.SetupIntent:
         customer = await client.v1.customers.create_async()
         return await client.v1.setup_intents.create_async({"customer": customer.id})
     finally:
-        await http_client.close_async()  # type: ignore[no-untyped-call]
+        await http_client.close_async()  # type: ignore[no-untyped-call]  # the SDK's own lacks types
 
 
 class TestConfirmEnrolment:

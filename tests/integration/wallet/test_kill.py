@@ -58,7 +58,7 @@ async def asked(till: Caller, checkout_id: str, operation: int) -> None:
 class TestKilledWhileHolding:
     @pytest.mark.parametrize("obeyed", [False, True])
     @pytest.mark.parametrize("method", ["HoldValue", "Hold"])
-    async def test_settles(self, town: Town, method: str, obeyed: bool) -> None:  # noqa: FBT001 -- a case
+    async def test_settles(self, town: Town, method: str, obeyed: bool) -> None:
         """A hold that may or may not have been obeyed is asked for again under its id."""
         async with town.till() as till, town.phone() as phone:
             async with town.running() as process:
@@ -80,7 +80,7 @@ class TestKilledWhileHolding:
 class TestKilledWhileReleasing:
     @pytest.mark.parametrize("obeyed", [False, True])
     @pytest.mark.parametrize("method", ["ReleaseHold", "VoidHold"])
-    async def test_holds_nothing(self, town: Town, method: str, obeyed: bool) -> None:  # noqa: FBT001 -- a case
+    async def test_holds_nothing(self, town: Town, method: str, obeyed: bool) -> None:
         """After a decline everything is released, whoever does it."""
         async with town.till() as till, town.phone() as phone:
             async with town.running() as process:

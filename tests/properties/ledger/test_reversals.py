@@ -48,7 +48,7 @@ def splits(draw: st.DrawFn) -> Split:
 
 
 @given(splits(), st.booleans())
-def test_any_split_ends_as_the_whole(split: Split, rest_without_legs: bool) -> None:  # noqa: FBT001
+def test_any_split_ends_as_the_whole(split: Split, rest_without_legs: bool) -> None:
     """The balances are those before the original, and nothing more can be taken back."""
     first, second, third = (sum(column) for column in zip(*split, strict=True))
     whole, parts = book_with((first, second, third)), book_with((first, second, third))

@@ -43,7 +43,7 @@ def near_the_end(book: Book) -> Book:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(transfers(), commands()), max_size=30), st.booleans())
-def test_gives_what_the_long_way_gives(units: Sequence[TransactionCommand], rich: bool) -> None:  # noqa: FBT001 -- a choice of Hypothesis
+def test_gives_what_the_long_way_gives(units: Sequence[TransactionCommand], rich: bool) -> None:
     """Outcomes, journal and balances are the same, also near the ends of the range."""
     steps = [(timedelta(0), unit) for unit in units]
     short, long = fresh_book(steps), fresh_book(steps)

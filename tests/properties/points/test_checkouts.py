@@ -176,7 +176,7 @@ class TestOrder:
     def test_of_a_conflict_changes_no_value(
         self,
         case: Case,
-        till_first: bool,  # noqa: FBT001 -- drawn
+        till_first: bool,
     ) -> None:
         """A till that sends other content is a conflict; what is spent and earned is the phone's."""
         world, plain = case.world(), case.world()
@@ -237,7 +237,7 @@ class TestSettlement:
         self,
         case: Case,
         wait: timedelta,
-        swept: bool,  # noqa: FBT001 -- drawn
+        swept: bool,
     ) -> None:
         """The facts of a checkout, read back from their bytes, give every row again."""
         world = case.world()

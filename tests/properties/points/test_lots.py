@@ -207,8 +207,8 @@ class TestTickets:
         again = run(world, list(queue), now=START + timedelta(days=200))
 
         assert len(world.events) == facts
-        assert [(a.decision, a.replayed) for a in again] == [  # type: ignore[union-attr]
-            (a.decision, True)  # type: ignore[union-attr]
+        assert [(a.decision, a.replayed) for a in again] == [  # type: ignore[union-attr]  # tickets alone are run
+            (a.decision, True)  # type: ignore[union-attr]  # tickets alone are run
             for a in first
         ]
 

@@ -52,7 +52,7 @@ class TestFlood:
 
 class TestRetryDelay:
     @pytest.mark.parametrize(("told", "delay"), [(True, 200), (False, 0)])
-    def test_is_what_the_refusal_says(self, told: bool, delay: float) -> None:  # noqa: FBT001 -- a case
+    def test_is_what_the_refusal_says(self, told: bool, delay: float) -> None:
         """A refusal without it asks for no pause."""
         error = refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, told=told).error
 

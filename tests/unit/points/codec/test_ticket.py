@@ -88,7 +88,7 @@ class TestProto:
         assert not accepts(changed(key=pb.TicketKey(**key)))  # type: ignore[arg-type]  # any field
 
     @pytest.mark.parametrize(("vat_rate_bp", "taken"), [(550, True), (0, True), (1_234, False)])
-    def test_takes_only_the_rates_of_the_chart(self, vat_rate_bp: int, taken: bool) -> None:  # noqa: FBT001
+    def test_takes_only_the_rates_of_the_chart(self, vat_rate_bp: int, taken: bool) -> None:
         """A sale at a rate that the books have no line for could be credited and never booked."""
         line = pb.TicketLine(line_number=2, vat_rate_bp=vat_rate_bp)
 

@@ -129,7 +129,7 @@ class TestCheckTime:
         assert refused.value.metadata["latest_time"] == "2017-03-31T12:05:00+00:00"
 
     @pytest.mark.parametrize(("day", "refused"), [(29, True), (30, False), (31, False)])
-    def test_binds_the_business_date_to_the_time(self, day: int, refused: bool) -> None:  # noqa: FBT001
+    def test_binds_the_business_date_to_the_time(self, day: int, refused: bool) -> None:
         """A store's day may be one off the calendar's; more would open the key to the same sale twice."""
         ticket = replace(ticket_of(LINE), key=KEY._replace(business_date=date(2017, 3, day)))
 

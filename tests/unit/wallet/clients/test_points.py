@@ -142,8 +142,8 @@ class TestBalances:
     async def test_tells_both_currencies(self) -> None:
         """What can be spent now, of points and of kitty."""
         balances = [
-            points_pb2.Balance(currency=LoyaltyCurrency.POINTS.value, available=120, held=5),  # type: ignore[arg-type]
-            points_pb2.Balance(currency=LoyaltyCurrency.KITTY.value, available=345),  # type: ignore[arg-type]
+            points_pb2.Balance(currency=LoyaltyCurrency.POINTS.value, available=120, held=5),  # type: ignore[arg-type]  # an enum is its number
+            points_pb2.Balance(currency=LoyaltyCurrency.KITTY.value, available=345),  # type: ignore[arg-type]  # an enum is its number
         ]
         client, _ = _client(GetBalances=points_service_pb2.GetBalancesResponse(balances=balances))
 
