@@ -1,7 +1,8 @@
 -- write_batch --
 -- All that a batch writes, in one statement: behind the head, and only from where this writer saw it.
 -- Who is too late writes nothing. Gives the number of heads moved: 1, or 0 for a writer that is too late.
--- What a batch has made is not among what it has changed, so that no row is written twice.
+-- What a batch has made is not among what it has changed, so that no row is written twice. A row to be changed that is
+-- not there fails the statement, before anything is committed: a text that is no number has the counts in its message.
 WITH moved AS (
   UPDATE shard_head
      SET seq = $5, head_hash = $6
@@ -80,6 +81,7 @@ WITH moved AS (
    WHERE lot.shard_id = moved.shard_id
      AND lot.member_id = changed.member_id
      AND lot.lot_id = changed.lot_id
+  RETURNING lot.lot_id
 ), holds AS (
   INSERT INTO loyalty_hold (
     shard_id, hold_id, member_id, currency, quantity, spent_quantity, expire_time, state
@@ -114,6 +116,7 @@ WITH moved AS (
            AS changed (hold_id, spent_quantity, state)
    WHERE loyalty_hold.shard_id = moved.shard_id
      AND loyalty_hold.hold_id = changed.hold_id
+  RETURNING loyalty_hold.hold_id
 ), balances AS (
   INSERT INTO member_balance (
     shard_id, member_id, currency, available, held
@@ -128,6 +131,19 @@ WITH moved AS (
     )
       ON CONFLICT (shard_id, member_id, currency)
       DO UPDATE SET available = excluded.available, held = excluded.held
+), counted AS (
+  SELECT
+    (SELECT count(*) FROM moved) AS heads,
+    (SELECT count(*) FROM changed_lots) AS lots,
+    (SELECT count(*) FROM changed_holds) AS holds
 )
-SELECT count(*)
-  FROM moved;
+SELECT
+  CASE
+    WHEN heads = 0 OR (lots, holds) = (cardinality($48::uuid[]), cardinality($63::uuid[]))
+      THEN heads
+    ELSE format(
+      'changed %s of %s lots and %s of %s holds',
+      lots, cardinality($48::uuid[]), holds, cardinality($63::uuid[])
+    )::bigint
+  END AS heads
+  FROM counted;

@@ -68,6 +68,10 @@ _PROGRAMME_COLUMNS: Final = (
 )
 
 
+class RowsMissing(Exception):
+    """Rows to be changed are not there: something else than the service has written to its tables."""
+
+
 async def save_batch(conn: Connection, batch: Batch, touched: Touched, *, shard_id: int) -> None:
     """Write the rows of a decided batch; its facts are the journal's to write."""
     await _save_tickets(conn, batch, shard_id=shard_id)
@@ -139,13 +143,11 @@ async def _save_members(conn: Connection, rows: Rows, touched: Touched, *, shard
     changed = touched.changed_members()
     if changed:
         of = [rows.members[member_id] for member_id in changed]
-        await conn.execute(
-            MEMBERS["update_members"],
-            shard_id,
-            [member.member_id for member in of],
-            [member.customer_id for member in of],
-            [member.card_count for member in of],
+        columns = zip(
+            *((member.member_id, member.customer_id, member.card_count) for member in of),
+            strict=True,
         )
+        await _update(conn, MEMBERS["update_members"], shard_id, *map(list, columns))
 
 
 async def _save_programmes(conn: Connection, touched: Touched, *, shard_id: int) -> None:
@@ -168,9 +170,8 @@ async def _save_lots(conn: Connection, rows: Rows, touched: Touched, *, shard_id
     await _copy_rows(conn, "lot", made, NewLotRow._fields, shard_id=shard_id)
     changed = list(changed_lot_rows(rows, touched))
     if changed:
-        await conn.execute(
-            LOTS["update_lots"], shard_id, *columns_of(changed, ChangedLotRow._fields)
-        )
+        columns = columns_of(changed, ChangedLotRow._fields)
+        await _update(conn, LOTS["update_lots"], shard_id, *columns)
 
 
 async def _save_holds(conn: Connection, rows: Rows, touched: Touched, *, shard_id: int) -> None:
@@ -180,9 +181,8 @@ async def _save_holds(conn: Connection, rows: Rows, touched: Touched, *, shard_i
     await _copy_rows(conn, "hold_lot", shares, HoldLotRow._fields, shard_id=shard_id)
     changed = list(changed_hold_rows(rows, touched))
     if changed:
-        await conn.execute(
-            LOTS["update_holds"], shard_id, *columns_of(changed, ChangedHoldRow._fields)
-        )
+        columns = columns_of(changed, ChangedHoldRow._fields)
+        await _update(conn, LOTS["update_holds"], shard_id, *columns)
 
 
 async def _save_balances(conn: Connection, rows: Rows, touched: Touched, *, shard_id: int) -> None:
@@ -191,6 +191,14 @@ async def _save_balances(conn: Connection, rows: Rows, touched: Touched, *, shar
         await conn.execute(
             MEMBERS["write_balances"], shard_id, *columns_of(moved, BalanceRow._fields)
         )
+
+
+async def _update(conn: Connection, query: str, shard_id: int, *columns: list[Any]) -> None:
+    """Change rows that were read: one that is not there any more is a bug, and fails the transaction."""
+    done = await conn.execute(query, shard_id, *columns)
+    if done != f"UPDATE {len(columns[0])}":
+        message = f"{len(columns[0])} rows were to be changed: {done}"
+        raise RowsMissing(message)
 
 
 async def _copy_rows(

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import pytest
+
 from services.common.kernel.errors import DomainError
 from services.common.kernel.ids import new_uuid7
 from services.common.kernel.loyalty import LoyaltyCurrency
@@ -32,6 +35,7 @@ from services.points.domain.holding import SweepOutcome
 from services.points.domain.recording import RecordOutcome
 from services.points.domain.state import Rows, apply
 from services.points.store.holders import MemberName
+from services.points.store.save import RowsMissing
 from services.points.usecases.expire_value import expire_value
 from tests.integration.points.conftest import START, Points
 from tests.properties.points.world import MEMBERS, PROGRAMME, event_id, record
@@ -297,6 +301,40 @@ class TestHead:
 
         assert isinstance(answer, RecordOutcome)
         assert len((await rows_of(points.db))["ticket"]) == 2
+
+
+class TestMismatch:
+    @pytest.mark.parametrize("neighbours", [0, 20])
+    async def test_of_what_is_to_be_changed_writes_nothing(
+        self, points: Points, neighbours: int
+    ) -> None:
+        """A hold that vanishes behind the writer's back fails the batch before its commit, small or large."""
+        await run(points, story()[:3])
+        await run(points, [record(1, member_id=MEMBER, sales=(900, 0), occur_time=START)])
+        hold_id = UUID(int=603)
+        await run(points, [hold_of(hold_id, quantity=3, expire_time=START + timedelta(hours=1))])
+        others = [
+            record(100 + number, member_id=None, sales=(100,), occur_time=START)
+            for number in range(neighbours)
+        ]
+        async with points.database.open_as_owner() as owner:
+            await owner.execute(
+                "CREATE FUNCTION vanish() RETURNS trigger LANGUAGE plpgsql "
+                "AS 'BEGIN RETURN NULL; END'; "
+                "CREATE TRIGGER vanish BEFORE UPDATE ON loyalty_hold "
+                "FOR EACH ROW EXECUTE FUNCTION vanish()"
+            )
+            before = await rows_of(points.db)
+
+            with pytest.raises((asyncpg.InvalidTextRepresentationError, RowsMissing)):
+                await run(points, [SpendHold(new_uuid7(), "", hold_id, None), *others])
+
+            assert await rows_of(points.db) == before
+            await owner.execute("DROP TRIGGER vanish ON loyalty_hold")
+        async with points.db.connection() as conn:
+            assert (await verify_chain(conn, 0, read_fact_bytes)).ok
+        (answer,) = await run(points, [SpendHold(new_uuid7(), "", hold_id, None)])
+        assert not isinstance(answer, DomainError)
 
 
 class TestSweep:
