@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
 from cagnotte.wallet.v1 import wallet_pb2 as pb
@@ -9,7 +10,7 @@ from services.simulator.checkout_till import CheckoutTill
 from services.simulator.errors import ServiceRefusedError
 from services.simulator.habits import Fate
 from services.simulator.phone_tally import PhoneTally
-from services.simulator.phones import Phone
+from services.simulator.phones import FOLLOW_SECONDS_MAX, POLL_SECONDS, Phone
 from services.simulator.purse import TenderPlan
 from services.simulator.sales import Attempt, PhoneSale
 from services.simulator.watching import OVER, RESTING
@@ -37,9 +38,20 @@ class Shopper:
         try:
             await self._pay(checkout)
         except ServiceRefusedError as refusal:
-            found = await self.till.look(self.sale.checkout_id)
-            if refusal.reason not in _TOO_LATE or found is None or found.state not in OVER:
+            if refusal.reason not in _TOO_LATE or not await self._comes_to_an_end():
                 raise
+
+    async def _comes_to_an_end(self) -> bool:
+        """Wait for the end of a checkout whose time is over: it is refused at once, and expires when it is swept."""
+        began = monotonic()
+        while monotonic() - began < FOLLOW_SECONDS_MAX:
+            found = await self.till.look(self.sale.checkout_id)
+            if found is None:
+                return False
+            if found.state in OVER:
+                return True
+            await asyncio.sleep(POLL_SECONDS)
+        return False
 
     async def _pay(self, checkout: pb.Checkout) -> None:
         if not checkout.customer_id:

@@ -10,6 +10,9 @@ import pytest
 
 from cagnotte.points.v1 import points_pb2
 from cagnotte.points.v1 import points_service_pb2 as points_rpc
+from cagnotte.wallet.v1 import checkout_service_pb2 as rpc
+from cagnotte.wallet.v1 import wallet_pb2 as pb
+from services.common.kernel.errors import FailedPrecondition
 from services.simulator.calls import Identity, Patience
 from services.simulator.checkout_till import CheckoutTill
 from services.simulator.checkouts import PhoneCounter
@@ -23,7 +26,7 @@ from services.simulator.sales import sale_of
 from services.simulator.tickets import TicketPrinter
 from services.simulator.tills import Ticket
 from tests.unit.simulator.made_baskets import basket
-from tests.unit.simulator.wallet_double import WalletDouble
+from tests.unit.simulator.wallet_double import WalletDouble, refusal
 
 EVERYBODY = PhonePlan(seed=1, percent=100, offline_percent=0)
 
@@ -49,14 +52,51 @@ class PointsDouble:
         return points_rpc.RecordTicketResponse(outcome=outcome)
 
 
+class CheckoutNotOpen(FailedPrecondition):
+    """What the wallet says of a checkout whose time is over."""
+
+    reason = "CHECKOUT_NOT_OPEN"
+
+
+class WalletBeforeItsSweep(WalletDouble):
+    """A wallet that refuses a checkout whose time is over, and still shows it as open for a while."""
+
+    def __init__(self, *, looks: int) -> None:
+        """Sweep after so many looks."""
+        super().__init__()
+        self._looks = looks
+
+    async def PayCheckout(  # noqa: N802 -- the RPC's name
+        self, _: rpc.PayCheckoutRequest, **__: Any
+    ) -> rpc.PayCheckoutResponse:
+        """Refuse."""
+        raise refusal(CheckoutNotOpen("The checkout is not open.", state="EXPIRED"))
+
+    async def GetCheckout(  # noqa: N802 -- the RPC's name
+        self, request: rpc.GetCheckoutRequest, **_: Any
+    ) -> rpc.GetCheckoutResponse:
+        """Look, and be swept."""
+        self._looks -= 1
+        if self._looks == 0:
+            checkout = self.checkouts[request.checkout_id]
+            await self._change(checkout, pb.CHECKOUT_STATE_EXPIRED)
+        return await super().GetCheckout(request)
+
+
 class World:
     """One till, one phone, and doubles of both services."""
 
     def __init__(
-        self, fate: Fate, *, broken_streams: int = 0, till_seconds_max: float = 60.0
+        self,
+        fate: Fate,
+        *,
+        broken_streams: int = 0,
+        till_seconds_max: float = 60.0,
+        wallet: WalletDouble | None = None,
     ) -> None:
         """Print the ticket of a basket with a fate."""
-        self.wallet, self.points = WalletDouble(broken_streams=broken_streams), PointsDouble()
+        self.wallet = wallet or WalletDouble(broken_streams=broken_streams)
+        self.points = PointsDouble()
         bought = basket(basket_id_of(fate))
         figures = figures_of(bought)
         sale = sale_of(bought, figures, plan=EVERYBODY)
@@ -130,6 +170,14 @@ class TestServe:
         assert not world.points.tickets[0].checkout_id
         assert world.counter.phone_tally.cancelled == 1
         assert world.counter.tally.fresh.baskets == 1
+
+    async def test_takes_cash_for_a_checkout_that_expired_before_it_was_swept(self) -> None:
+        """The refusal of a payment that came too late is an answer, also while the checkout looks open."""
+        world = World(Fate.PAYS, wallet=WalletBeforeItsSweep(looks=3))
+
+        await world.sell()
+
+        assert world.tender == "TENDER_KIND_CASH"
 
     async def test_leaves_one_checkout_unpaid_where_the_shopper_walks_off(self) -> None:
         """The self-checkout's ticket has another key and is never sent; the staffed till's is paid."""
