@@ -67,9 +67,10 @@ class WalletBeforeItsSweep(WalletDouble):
         self._looks = looks
 
     async def PayCheckout(  # noqa: N802 -- the RPC's name
-        self, _: rpc.PayCheckoutRequest, **__: Any
+        self, request: rpc.PayCheckoutRequest, **_: Any
     ) -> rpc.PayCheckoutResponse:
         """Refuse."""
+        self.calls.append(f"pay {request.checkout_id}")
         raise refusal(CheckoutNotOpen("The checkout is not open.", state="EXPIRED"))
 
     async def GetCheckout(  # noqa: N802 -- the RPC's name
