@@ -1,6 +1,6 @@
-"""The ledger's engine without its service: parse, group commit, fold, PostgreSQL, render, in this process."""
+"""The ledger's engine without its service: group commit, fold, PostgreSQL; with the API's part of a request or not."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -16,27 +16,56 @@ from services.common.kernel.clock import system_clock
 from services.common.runtime.config import PostgresSettings
 from services.common.runtime.database import open_database
 from services.common.runtime.group_commit import GroupCommit
-from services.common.runtime.lifecycle import Loop
+from services.common.runtime.lifecycle import Loop, collect_garbage_less_often
 from services.common.runtime.migrate import migrate
 from services.ledger.codec.chart import load_chart
 from services.ledger.codec.commands import parse_batch
 from services.ledger.codec.render import render_outcome
 from services.ledger.domain.batch import Result, Unit
-from services.ledger.domain.transaction import Outcome
+from services.ledger.domain.transaction import ACCEPTED, Outcome
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.usecases.commit_batch import AHEAD_MIN, IN_FLIGHT_MAX, CommitBatch
 
-_CALLERS: Final = 4
-"""So that a batch waits while one is written and one is folded."""
+_CALLERS: Final = 6
+"""So that batches wait while three are under way."""
 
 _ACCOUNTS_MAX: Final = 50_000
 _BATCHES_FIRST: Final = 50
 
 
 class EngineWorkload:
-    """Batches of 500 through the engine alone."""
+    """Batches of 500 through the engine alone: commands in, outcomes out; commands are made before the clock runs."""
 
     title = "ledger's engine, batches of 500, in this process"
+
+    def __init__(self, engine: GroupCommit[Unit, Result], maker: TransferMaker) -> None:
+        """Take a running engine."""
+        self._engine = engine
+        self._supply = Supply(
+            lambda: parse_batch(maker.batch().transactions)[0], first=_BATCHES_FIRST
+        )
+
+    async def run(self, figures: Figures, *, seconds: float) -> None:
+        """Measure the rate of durable transfers."""
+        self._supply.refill()
+        collect_garbage_less_often()  # As the service does.
+        done = await closed_loop(
+            self._commit, iter(self._supply), callers=_CALLERS, seconds=seconds
+        )
+        figures.note({"ledger.engine_batch_500": done.rate})
+
+    async def _commit(self, units: Sequence[Unit]) -> int:
+        results = await self._engine.submit_many(units)
+        assert all(
+            isinstance(result, Outcome) and result.status == ACCEPTED for result in results
+        ), "every transfer is new"
+        return len(results)
+
+
+class EngineWithApiWorkload:
+    """The same from the request's messages to the answer's: with parse and render, which are the API's."""
+
+    title = "the same with the parsing of requests and the rendering of answers"
 
     def __init__(self, engine: GroupCommit[Unit, Result], maker: TransferMaker) -> None:
         """Take a running engine."""
@@ -46,10 +75,11 @@ class EngineWorkload:
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate of durable transfers."""
         self._supply.refill()
+        collect_garbage_less_often()  # As the service does.
         done = await closed_loop(
             self._commit, iter(self._supply), callers=_CALLERS, seconds=seconds
         )
-        figures.note({"ledger.engine_batch_500": done.rate})
+        figures.note({"ledger.engine_with_api_batch_500": done.rate})
 
     async def _commit(self, request: pb.BatchPostTransactionsRequest) -> int:
         units, _ = parse_batch(request.transactions)

@@ -13,7 +13,7 @@ from deploy.local.ports import LOOPBACK
 from services.bench.calls import Caller, Send, open_caller
 from services.bench.cpu import CpuMeter
 from services.bench.empty_server import run_empty_server
-from services.bench.engine import EngineWorkload, open_engine
+from services.bench.engine import EngineWithApiWorkload, EngineWorkload, open_engine
 from services.bench.errors import BenchError
 from services.bench.figures import BenchReport, Figures, Ratio
 from services.bench.limits import CopyWorkload, PgbenchWorkload
@@ -97,6 +97,7 @@ async def bench_ledger(stack: BenchStack, *, pace: Pace, console: Console) -> Be
         await pgbench.prepare()
         workloads: list[Workload] = [
             EngineWorkload(engine, maker),
+            EngineWithApiWorkload(engine, maker),
             CopyWorkload(stack, connections=1),
             CopyWorkload(stack, connections=2),
             pgbench,

@@ -28,7 +28,14 @@ from services.common.runtime.config import GrpcSettings
 from services.common.runtime.grpc_server import GrpcServer
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_GARBAGE_THRESHOLDS: Final = (50_000, 20, 20)
+COLLECT_AFTER: Final = 50_000
+"""Objects after which the collector looks for cycles, where large batches come and latencies count less."""
+
+COLLECT_AFTER_CALLS: Final = 5_000
+"""The same where calls count: each leaves six objects in a cycle of gRPC's own, and to free one takes 1.4 microseconds,
+during which nothing else is done. 50,000 of them are a pause of 70 milliseconds."""
+
+_OLDER_GENERATIONS: Final = (20, 20)
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +57,9 @@ class LoopEnded(Exception):
     """A background loop returned while the process was to go on."""
 
 
-def run(main: Coroutine[Any, Any, int]) -> NoReturn:
+def run(main: Coroutine[Any, Any, int], *, collect_after: int = COLLECT_AFTER) -> NoReturn:
     """Run a service's ``serve`` to its end, and the process with it."""
-    _collect_garbage_less_often()
+    collect_garbage_less_often(collect_after)
     try:
         code = uvloop.run(main)
     except Exception:
@@ -62,7 +69,7 @@ def run(main: Coroutine[Any, Any, int]) -> NoReturn:
     sys.exit(code)
 
 
-def _collect_garbage_less_often() -> None:
+def collect_garbage_less_often(collect_after: int = COLLECT_AFTER) -> None:
     """Spare the collector what lives as long as the process, and have it look for cycles rarely.
 
     A batch makes ten thousand tuples that all end with it and hold no cycle; at Python's own thresholds the collector
@@ -70,7 +77,7 @@ def _collect_garbage_less_often() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    gc.set_threshold(collect_after, *_OLDER_GENERATIONS)
 
 
 async def serve(

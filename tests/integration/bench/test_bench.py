@@ -55,6 +55,7 @@ class TestBench:
             content,
             figures={
                 "ledger.engine_batch_500",
+                "ledger.engine_with_api_batch_500",
                 "ledger.grpc_batch_500",
                 "ledger.grpc_unary",
                 "ledger.hot_account_batch_500",
@@ -77,6 +78,8 @@ class TestBench:
                 "tickets.batch",
                 "tickets.p50_ms",
                 "tickets.p99_ms",
+                "tickets.p50_300_ms",
+                "tickets.p99_300_ms",
                 "limits.empty_unary",
             },
             by_process={"cpu_us_per_ticket", "cpu_us_per_ticket_batch"},
