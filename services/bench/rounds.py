@@ -1,5 +1,6 @@
 """Rounds: every workload once, then all again, so that no figure owns the quiet minutes of a machine."""
 
+import gc
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -28,5 +29,16 @@ async def run_rounds(
     """Run all workloads in turn, round after round."""
     for number in range(1, pace.rounds + 1):
         for workload in workloads:
+            _spare_the_collector()
             console.print(f"round {number} of {pace.rounds}: {workload.title}", highlight=False)
             await workload.run(figures, seconds=pace.seconds)
+
+
+def _spare_the_collector() -> None:
+    """Keep the load generator's own pauses out of what it measures.
+
+    A look for cycles through all that it has made takes up to 90 ms, in which no call is sent and no answer read.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -1,5 +1,6 @@
 """``cagnotte bench tickets``: real baskets one by one, as offline queues, and the latency at half load."""
 
+import math
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from services.bench.cpu import CpuMeter
 from services.bench.empty_server import run_empty_server
 from services.bench.errors import BenchError
 from services.bench.figures import BenchReport, Figures, Ratio
-from services.bench.load import Throughput, closed_loop, open_loop
+from services.bench.load import Throughput, closed_loop, open_loop, warm_up_seconds
 from services.bench.pace import Pace
 from services.bench.rounds import Workload, run_rounds
 from services.bench.settling import Settling, open_settling
@@ -25,6 +26,9 @@ from services.common.testing.postgres import free_port
 
 _UNARY_CALLERS: Final = 64
 _UPLOAD_CALLERS: Final = 3
+_BUDGET_HALF_LOAD: Final = 300.0
+"""Half of the rate that the budget asks for: what is gained in throughput makes half of it no harder here."""
+
 _PATH: Final = "/cagnotte.points.v1.PointsService"
 _PARTS: Final = ("points", "ledger", "postgres", "kafka")
 
@@ -93,31 +97,38 @@ class UnaryTickets:
         figures.note({UNARY: done.rate})
 
 
-class HalfLoad:
-    """Tickets at half the rate that the round has just reached, at random moments."""
+class OpenLoad:
+    """Tickets at random moments, whatever comes back: at half the rate that was just reached, or at a fixed one."""
 
-    title = "tickets one by one at half load"
-
-    def __init__(self, calls: TicketCalls, maker: TicketMaker) -> None:
-        """Take what calls."""
+    def __init__(
+        self, calls: TicketCalls, maker: TicketMaker, *, rate: float | None = None
+    ) -> None:
+        """Take what calls, and the fixed rate if it is one; the figures' names then end in it."""
         self._calls = calls
         self._supply = Supply(maker.written_ticket, first=_UNARY_CALLERS)
+        self._rate = rate
         self._seed = 0
+        self._suffix = "half_load" if rate is None else f"{rate:.0f}"
+        self.title = f"tickets one by one, {_at(rate)}"
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure latencies from the moment at which a ticket was due."""
-        self._supply.refill()
+        rate = figures.median(UNARY) / 2 if self._rate is None else self._rate
+        self._supply.refill(at_least=math.ceil(rate * (seconds + warm_up_seconds(seconds)) * 1.2))
         self._seed += 1
         self._calls.start()
         seen = await open_loop(
-            self._calls.record,
-            iter(self._supply),
-            rate=figures.median(UNARY) / 2,
-            seconds=seconds,
-            seed=self._seed,
+            self._calls.record, iter(self._supply), rate=rate, seconds=seconds, seed=self._seed
         )
-        await self._calls.finish(figures, seen.units, cpu_figure="cpu_us_per_ticket_half_load")
-        figures.note({"tickets.p50_ms": seen.p50_ms, "tickets.p99_ms": seen.p99_ms})
+        await self._calls.finish(
+            figures, seen.units, cpu_figure=f"cpu_us_per_ticket_{self._suffix}"
+        )
+        end = "ms" if self._rate is None else f"{self._suffix}_ms"
+        figures.note({f"tickets.p50_{end}": seen.p50_ms, f"tickets.p99_{end}": seen.p99_ms})
+
+
+def _at(rate: float | None) -> str:
+    return "at half load" if rate is None else f"{rate:.0f} a second"
 
 
 class Uploads:
@@ -196,7 +207,8 @@ async def bench_tickets(stack: BenchStack, *, pace: Pace, console: Console) -> B
         workloads: list[Workload] = [
             EmptyUnary(empty, maker, CpuMeter({"server": empty_pid})),
             UnaryTickets(calls, maker),
-            HalfLoad(calls, maker),
+            OpenLoad(calls, maker),
+            OpenLoad(calls, maker, rate=_BUDGET_HALF_LOAD),
             Uploads(calls, maker),
         ]
         await run_rounds(workloads, figures, pace=pace, console=console)

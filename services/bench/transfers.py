@@ -86,9 +86,9 @@ class Supply(Generic[R]):
         self._made: deque[R] = deque()
         self._used = 0
 
-    def refill(self) -> None:
-        """Make what the next round will take, by what the last one took."""
-        self._wanted = max(self._wanted, self._used + self._used // 5)
+    def refill(self, *, at_least: int = 0) -> None:
+        """Make what the next round will take, by what the last one took or is known beforehand."""
+        self._wanted = max(self._wanted, self._used + self._used // 5, at_least)
         self._used = 0
         while len(self._made) < self._wanted:
             self._made.append(self._make())

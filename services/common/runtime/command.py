@@ -26,6 +26,7 @@ def run_service(
     service: str,
     serve: Callable[[S], Coroutine[Any, Any, int]],
     migrate: Callable[[S], Coroutine[Any, Any, int]],
+    collect_after: int = lifecycle.COLLECT_AFTER,
     arguments: Sequence[str] | None = None,
 ) -> NoReturn:
     """Read the settings, do what the command line asks for, and exit.
@@ -44,7 +45,7 @@ def run_service(
     command = parser.parse_args(arguments).command
     settings = _read_settings(settings_type, prefix=prefix)
     if command == "serve":
-        lifecycle.run(serve(settings))
+        lifecycle.run(serve(settings), collect_after=collect_after)
     try:
         sys.exit(uvloop.run(migrate(settings)))
     except MigrationError as error:

@@ -20,6 +20,7 @@ from structlog.typing import EventDict
 
 from services.common.kernel.pan import looks_like_pan, mask_pans
 from services.common.runtime.config import LogSettings
+from services.common.runtime.log_lines import LineLogger, LogLines
 
 ID_FIELDS: Final = (
     "request_id",
@@ -44,15 +45,15 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
     """Route structlog's and the standard library's lines to one JSON stream.
 
     Called once by each process, first thing in ``main``. ``stream`` is for tests, which
-    configure more than once.
+    configure more than once and read at once what was written.
     """
-    output = sys.stderr if stream is None else stream
+    output = LogLines(sys.stderr) if stream is None else stream
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     render = LineRenderer(service)
     structlog.configure(
         processors=[render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(output),
+        logger_factory=_logger_factory(output),
         cache_logger_on_first_use=stream is None,
     )
     handler = logging.StreamHandler(output)
@@ -64,6 +65,14 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
     )
     logging.basicConfig(handlers=[handler], level=max(level, _LIBRARY_LEVEL), force=True)
     logging.captureWarnings(True)
+
+
+def _logger_factory(output: LogLines | TextIO) -> Callable[..., Any]:
+    """Give what hands rendered lines on: gathered for a process' own stream, at once for a test's."""
+    if isinstance(output, LogLines):
+        logger = LineLogger(output)
+        return lambda *_: logger
+    return structlog.WriteLoggerFactory(output)
 
 
 class LineRenderer:
