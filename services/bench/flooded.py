@@ -1,7 +1,7 @@
 """What is flooded: each service's own work, as its callers ask for it, and how its books count it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,7 +10,7 @@ from cagnotte.ledger.v1 import ledger_service_pb2 as ledger
 from cagnotte.points.v1 import points_pb2
 from cagnotte.points.v1 import points_service_pb2 as points
 from services.bench.baskets import TicketMaker
-from services.bench.calls import open_caller
+from services.bench.calls import Send, open_caller
 from services.bench.checkout import PaidByPhone
 from services.bench.errors import BenchError
 from services.bench.figures import Figures
@@ -20,6 +20,10 @@ from services.bench.settling import Settling, open_settling
 from services.bench.shoppers import make_shoppers
 from services.bench.stack import BenchStack
 from services.bench.transfers import TransferMaker
+from services.bench.wire import open_wire
+
+Call = Callable[[Any], Awaitable[int]]
+"""Sends a request and gives how many units its answer is worth, or raises CallRefused."""
 
 _Read = Callable[[], Awaitable[int]]
 _LEDGER: Final = "/cagnotte.ledger.v1.LedgerService"
@@ -27,6 +31,9 @@ _POINTS: Final = "/cagnotte.points.v1.PointsService"
 _TICKET_CALLERS: Final = 64
 _TRANSFER_CALLERS: Final = 128
 _SALE_CALLERS: Final = 48
+_CONNECTIONS: Final = (1, 64)
+"""One client that sends everything, and as many as a region's tills."""
+
 _FIRST_PASS: Final = 80
 """Phones buy the same baskets: so many passes later no key is one of theirs."""
 
@@ -40,7 +47,12 @@ class Flooded:
     callers: int
     """So many in a closed loop reach its capacity."""
     make: Callable[[], Any]
-    call: Callable[[Any], Awaitable[int]]
+    call: Call
+    """One caller beside the flood, on a connection of its own."""
+    open_calls: Callable[[int], AbstractAsyncContextManager[Call]]
+    """Connects the flood, so many times."""
+    connections: tuple[int, ...]
+    """The numbers of connections to flood it over, one after the other."""
     count: Callable[[], Awaitable[int]]
     """Waits until nothing is under way any more, and tells how many units the books hold."""
     head: Callable[[], Awaitable[int]] | None = None
@@ -61,13 +73,13 @@ async def open_tickets(stack: BenchStack) -> AsyncIterator[Flooded]:
         )
         for request in maker.enrolments():
             await enrol(request)
-        record = till.method(f"{_POINTS}/RecordTicket", points.RecordTicketResponse.FromString)
+        record = (f"{_POINTS}/RecordTicket", points.RecordTicketResponse.FromString)
         totals = till.by(tokens["finance"]).method(
             f"{_POINTS}/GetLoyaltyTotals", points.GetLoyaltyTotalsResponse.FromString
         )
 
-        async def call(request: bytes) -> int:
-            status = (await record(request)).outcome.status
+        def recorded(response: points.RecordTicketResponse) -> int:
+            status = response.outcome.status
             if status != points_pb2.TICKET_STATUS_RECORDED:
                 raise BenchError(f"A ticket of the benchmark was not recorded: {status}")
             return 1
@@ -83,7 +95,9 @@ async def open_tickets(stack: BenchStack) -> AsyncIterator[Flooded]:
             "tickets one by one",
             _TICKET_CALLERS,
             maker.written_ticket,
-            call,
+            _worth(till.method(*record), recorded),
+            partial(_open_calls, address, tokens["till"], record, recorded),
+            _CONNECTIONS,
             count,
             partial(settling.head, "points"),
         )
@@ -93,19 +107,17 @@ async def open_tickets(stack: BenchStack) -> AsyncIterator[Flooded]:
 async def open_transfers(stack: BenchStack) -> AsyncIterator[Flooded]:
     """Give the ledger: services that post one transfer a call."""
     async with _ledger(stack) as (method, count, head):
-        post = method(f"{_LEDGER}/PostTransaction", ledger.PostTransactionResponse.FromString)
-
-        async def call(request: bytes) -> int:
-            await post(request)
-            return 1
-
+        post = (f"{_LEDGER}/PostTransaction", ledger.PostTransactionResponse.FromString)
+        address, token = stack.info.addresses["ledger"], stack.info.tokens["service"]
         maker = TransferMaker(seed=5)
         yield Flooded(
             "ledger",
             "transfers one by one",
             _TRANSFER_CALLERS,
             maker.written_unary,
-            call,
+            _worth(method(*post), _one),
+            partial(_open_calls, address, token, post, _one),
+            _CONNECTIONS,
             count,
             head,
         )
@@ -135,6 +147,8 @@ async def open_sales(stack: BenchStack) -> AsyncIterator[Flooded]:
             _SALE_CALLERS,
             maker.by_three_tenders,
             phones.sell,
+            lambda _: nullcontext(phones.sell),
+            (1,),
             count,
         )
 
@@ -157,3 +171,27 @@ async def _ledger(
             return int(response.transactions)
 
         yield service.method, count, partial(settling.head, "ledger")
+
+
+@asynccontextmanager
+async def _open_calls(
+    address: str,
+    token: str,
+    method: tuple[str, Callable[[bytes], Any]],
+    worth: Callable[[Any], int],
+    connections: int,
+) -> AsyncIterator[Call]:
+    async with open_wire(address, token, *method, connections=connections) as send:
+        yield _worth(send, worth)
+
+
+def _worth(send: Send, worth: Callable[[Any], int]) -> Call:
+    async def call(request: bytes) -> int:
+        return worth(await send(request))
+
+    return call
+
+
+def _one(response: ledger.PostTransactionResponse) -> int:
+    del response
+    return 1

@@ -15,7 +15,7 @@ from services.bench.calls import CallRefused
 from services.bench.errors import BenchError
 from services.bench.figures import BenchReport, Figures, Ratio
 from services.bench.flood import Flood, flood, retry_delay_ms
-from services.bench.flooded import Flooded, open_sales, open_tickets, open_transfers
+from services.bench.flooded import Call, Flooded, open_sales, open_tickets, open_transfers
 from services.bench.load import closed_loop, warm_up_seconds
 from services.bench.pace import Pace
 from services.bench.rounds import run_rounds
@@ -35,13 +35,22 @@ _SPARE: Final = 1.1
 
 Open = Callable[[BenchStack], AbstractAsyncContextManager[Flooded]]
 SERVICES: Final[tuple[Open, ...]] = (open_tickets, open_transfers, open_sales)
+
+
+def key_of(service: str, connections: int) -> str:
+    """Name a service's figures; those of many connections stand beside those of one."""
+    return f"overload.{service}" if connections == 1 else f"overload.{service}_{connections}"
+
+
 RATIOS: Final = tuple(
-    Ratio(
-        f"{service}: throughput kept",
-        f"overload.{service}.accepted",
-        f"overload.{service}.capacity",
+    Ratio(f"{title}: throughput kept", f"{key}.accepted", f"{key}.capacity")
+    for title, key in (
+        ("points, 1 connection", key_of("points", 1)),
+        ("points, 64 connections", key_of("points", 64)),
+        ("ledger, 1 connection", key_of("ledger", 1)),
+        ("ledger, 64 connections", key_of("ledger", 64)),
+        ("wallet", key_of("wallet", 1)),
     )
-    for service in ("points", "ledger", "wallet")
 )
 
 
@@ -56,10 +65,12 @@ class Memory:
 class Overload:
     """Capacity, flood, recovery, and the count of what is in the books."""
 
-    def __init__(self, flooded: Flooded, *, pid: int, console: Console) -> None:
-        """Take the service, and its process to watch."""
-        self.title = f"{flooded.service} at {TIMES} times its capacity: {flooded.title}"
+    def __init__(self, flooded: Flooded, *, connections: int, pid: int, console: Console) -> None:
+        """Take the service, over how many connections it is called, and its process to watch."""
+        self.title = f"{flooded.service} at {TIMES} times its capacity: {flooded.title}, connections: {connections}"
         self._flooded = flooded
+        self._connections = connections
+        self._key = key_of(flooded.service, connections)
         self._pid = pid
         self._console = console
         self._first = flooded.callers
@@ -67,11 +78,15 @@ class Overload:
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure once; raise BenchError when what was acknowledged is not what is in the books."""
+        async with self._flooded.open_calls(self._connections) as call:
+            await self._run(call, figures, seconds=seconds)
+
+    async def _run(self, call: Call, figures: Figures, *, seconds: float) -> None:
         flooded = self._flooded
         self._seed += 1
         before = await flooded.count()
         head = await self._head()
-        acknowledged, capacity = await self._capacity(seconds)
+        acknowledged, capacity = await self._capacity(call, seconds)
         await flooded.count()
         facts_per_unit = (await self._head() - head) / acknowledged
         normal_seconds = await self._lone_calls()
@@ -80,7 +95,7 @@ class Overload:
         async with self._watch_memory() as memory:
             began, used = perf_counter(), process_time()
             growth = asyncio.create_task(self._measure_growth(seconds))
-            seen = await self._flood(requests, rate=rate, seconds=seconds)
+            seen = await self._flood(call, requests, rate=rate, seconds=seconds)
             busy = (process_time() - used) / (perf_counter() - began)
             lone, recovery_seconds = await self._recover(seen.ended, normal_seconds)
         acknowledged += _LONE_CALLS + seen.flood.acknowledged + lone
@@ -93,12 +108,10 @@ class Overload:
         self._note_rest(figures, memory, recovery_seconds, normal_seconds)
         self._put(figures, {"cores_of_generator": busy})
 
-    async def _capacity(self, seconds: float) -> tuple[int, float]:
+    async def _capacity(self, call: Call, seconds: float) -> tuple[int, float]:
         supply = Supply(self._flooded.make, first=self._first)
         supply.refill()
-        done = await closed_loop(
-            self._flooded.call, iter(supply), callers=self._flooded.callers, seconds=seconds
-        )
+        done = await closed_loop(call, iter(supply), callers=self._flooded.callers, seconds=seconds)
         self._first = done.units  # The next round finds its requests made.
         return done.units, done.rate
 
@@ -117,11 +130,11 @@ class Overload:
         supply.refill()
         return iter(supply)
 
-    async def _flood(self, requests: Iterator[Any], *, rate: float, seconds: float) -> "_Seen":
+    async def _flood(
+        self, call: Call, requests: Iterator[Any], *, rate: float, seconds: float
+    ) -> "_Seen":
         began = perf_counter()
-        found = await flood(
-            self._flooded.call, requests, rate=rate, seconds=seconds, seed=self._seed
-        )
+        found = await flood(call, requests, rate=rate, seconds=seconds, seed=self._seed)
         return _Seen(found, began + warm_up_seconds(seconds) + seconds)
 
     async def _head(self) -> int:
@@ -200,6 +213,7 @@ class Overload:
             "refused_share": seen.refused_share,
             "refusals_without_retry_info": float(seen.untold),
             "dropped_share": seen.failed["CANCELLED"] / max(1, seen.offered),
+            "late_ms": seen.late_seconds * _MILLISECONDS,
             "failures": float(seen.failed.total() - seen.failed["CANCELLED"]),
             **seen.latencies_ms(),
         }
@@ -217,8 +231,7 @@ class Overload:
         self._put(figures, values)
 
     def _put(self, figures: Figures, values: dict[str, float]) -> None:
-        prefix = f"overload.{self._flooded.service}"
-        figures.note({f"{prefix}.{name}": value for name, value in values.items()})
+        figures.note({f"{self._key}.{name}": value for name, value in values.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +250,11 @@ async def bench_overload(stack: BenchStack, *, pace: Pace, console: Console) -> 
         os.nice(_AHEAD)
     for open_flooded in SERVICES:
         async with open_flooded(stack) as flooded:
-            workload = Overload(flooded, pid=stack.pids[flooded.service], console=console)
-            await run_rounds([workload], figures, pace=pace, console=console)
+            workloads = [
+                Overload(
+                    flooded, connections=count, pid=stack.pids[flooded.service], console=console
+                )
+                for count in flooded.connections
+            ]
+            await run_rounds(workloads, figures, pace=pace, console=console)
     return BenchReport(figures, RATIOS, pace)

@@ -153,7 +153,6 @@ class Call:
         "_metadata",
         "_parts",
         "_plan",
-        "_room",
         "_span",
         "_spans",
         "_timeout",
@@ -163,7 +162,6 @@ class Call:
         self._begin = perf_counter()
         self._plan = plan
         self._parts = parts
-        self._room = parts.room_for(plan)
         self._context = context
         self._caller: Caller | None = None
         self._ids: dict[str, str] = {}
@@ -174,7 +172,6 @@ class Call:
 
     async def __aenter__(self) -> Self:
         """Begin the trace; everything that may refuse comes after it, in ``admit``."""
-        self._room.taken += 1
         parent = self._metadata.get(TRACEPARENT)
         if self._parts.tracing.records:
             self._spans = ExitStack()
@@ -187,7 +184,6 @@ class Call:
 
     async def admit(self) -> None:
         """Find out who calls, whether they may, and how long it may take."""
-        self._room.check()
         caller = self._caller = await self._authenticate()
         self._plan.access.admit(caller)
         set_current_caller(caller)
@@ -221,7 +217,6 @@ class Call:
         traceback: TracebackType | None,
     ) -> None:
         """Log and count the end, and answer a refusal or a failure with its status."""
-        self._room.taken -= 1
         if self._timeout is not None:
             try:
                 await self._timeout.__aexit__(kind, error, traceback)

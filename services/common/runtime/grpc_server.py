@@ -24,7 +24,6 @@ from services.common.runtime.telemetry import Tracing
 
 _MILLISECONDS: Final = 1_000
 _PING_INTERVAL_MS_MIN: Final = 10_000
-_PENDING_CALLS_MAX: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,9 @@ def build_server(
         for plan in (plan_method(method, settings) for method in service.descriptor.methods)
     }
     chain = CallChain(plans, identity=identity, settings=settings, tracing=tracing or Tracing())
-    server = grpc.aio.server(interceptors=[chain], options=_options(settings))
+    server = grpc.aio.server(
+        interceptors=[chain], options=_options(settings, watched=_is_watched(services))
+    )
     for service in services:
         service.add(service.servicer, server)
     names = ["", *(service.descriptor.full_name for service in services)]
@@ -126,7 +127,15 @@ def _credentials(tls: TlsSettings, *, authorities: bytes | None) -> grpc.ServerC
     )
 
 
-def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
+def _is_watched(services: Sequence[Registration]) -> bool:
+    """Tell whether callers listen to streams, which last and would take the places of calls on their connection."""
+    return any(
+        method.server_streaming for service in services for method in service.descriptor.methods
+    )
+
+
+def _options(settings: GrpcSettings, *, watched: bool) -> list[tuple[str, int]]:
+    streams = settings.concurrent_streams_max if watched else 0
     keepalive_timeout_ms = round(settings.keepalive_timeout_seconds * _MILLISECONDS)
     return [
         ("grpc.max_receive_message_length", settings.message_bytes_max),
@@ -141,10 +150,15 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
         # Clients keep idle connections alive through proxies; faster pings are abuse.
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS_MIN),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Calls that wait for the event loop to take them up. gRPC drops what comes beyond, which costs nothing: the
-        # bound of last resort.
-        ("grpc.server.max_pending_requests", _PENDING_CALLS_MAX),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS_MAX),
+        # A client that sends more over one connection keeps the rest, at no cost for the server.
+        ("grpc.max_concurrent_streams", settings.connection_calls_max + streams),
+        # Counted as HTTP/2 counts: gRPC would also count calls that ended and are not cleared away yet, and reset new
+        # ones that the client had every right to begin (UNAVAILABLE).
+        ("grpc.http.overload_protection", 0),
+        # Calls that wait for the event loop to take them up, a queue for each method. gRPC drops what comes beyond
+        # without a word of when to come again (CANCELLED), which costs nothing: the bound of last resort.
+        ("grpc.server.max_pending_requests", settings.pending_calls_max),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * settings.pending_calls_max),
         # Two processes on one address would share its calls at random, unseen.
         ("grpc.so_reuseport", 0),
     ]

@@ -47,7 +47,11 @@ class CallChain(grpc.aio.ServerInterceptor):
             identity,
             settings,
             tracing,
-            calls=Room(settings.concurrent_calls_max),
+            calls=Room(
+                settings.concurrent_calls_max,
+                waiting_max=settings.waiting_calls_max,
+                refusals_per_second=settings.refusals_per_second,
+            ),
             streams=Room(settings.concurrent_streams_max),
         )
         self._ways: dict[str, _Way] = {}
@@ -57,10 +61,22 @@ class CallChain(grpc.aio.ServerInterceptor):
         continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
-        """Give the wrapped handler, which is made at the first call of its method, or a refusal."""
+        """Give the wrapped handler to whoever finds a place, a refusal to the others."""
         way = self._ways.get(handler_call_details.method)
-        if way is not None:
-            return way.refusal if way.room.is_full else way.handler
+        if way is None:
+            found = await self._find_way(continuation, handler_call_details)
+            if not isinstance(found, _Way):
+                return found
+            way = found
+        admitted = way.room.enter() or await way.room.wait()
+        return way.handler if admitted else way.refusal
+
+    async def _find_way(
+        self,
+        continuation: Continuation,
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "_Way | Handler | None":
+        """Wrap a handler at the first call of its method; those that are none of ours stay as they are."""
         handler = await continuation(handler_call_details)
         plan = self._plans.get(handler_call_details.method)
         if plan is None or handler is None:
@@ -68,8 +84,8 @@ class CallChain(grpc.aio.ServerInterceptor):
         wrapped = _wrap(handler, plan, self._parts)
         room = self._parts.room_for(plan)
         refusal = refusing_handler(room, partial(call_timer, plan.name, _REFUSED))
-        self._ways[plan.name] = _Way(room, wrapped, refusal)
-        return wrapped
+        way = self._ways[plan.name] = _Way(room, wrapped, refusal)
+        return way
 
 
 def _wrap(handler: Handler, plan: MethodPlan, parts: CallParts) -> Handler:

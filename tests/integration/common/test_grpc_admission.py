@@ -8,6 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
+from services.bench.calls import CallRefused, Send
+from services.bench.flood import retry_delay_ms
+from services.bench.wire import open_wire
 from services.common.runtime.dev_keys import DevKeys
 from services.common.runtime.grpc_client import open_channel
 from services.common.runtime.grpc_server import GrpcServer
@@ -15,6 +18,7 @@ from tests.integration.common.talk import SERVICE, Say, Talk, build, method, ref
 from tests.integration.overload import assert_told_to_wait
 
 PLACES = 2
+CROWD = 40
 
 
 class Waiting:
@@ -118,6 +122,72 @@ class TestDoor:
 
         assert answer.text == "work"
         assert_told_to_wait([error])
+
+
+class TestFlood:
+    async def test_over_one_connection_waits_in_its_own_client(
+        self, talk: Talk, keys: DevKeys
+    ) -> None:
+        """What a connection has no stream for is not sent, so none of it is dropped or refused."""
+        waiting = Waiting()
+        talk.unary = waiting
+        server = build(
+            talk,
+            keys,
+            concurrent_calls_max=PLACES,
+            waiting_calls_max=0,
+            connection_calls_max=PLACES - 1,
+            concurrent_streams_max=1,
+        )
+        async with running(server), flood(server, keys, connections=1) as send:
+            calls = [asyncio.ensure_future(send(b"")) for _ in range(CROWD)]
+            await waiting.until_entered(PLACES)
+            assert not any(call.done() for call in calls)
+            waiting.release.set()
+            answers = await asyncio.gather(*calls)
+
+        assert answers == [b""] * CROWD
+
+    async def test_over_many_connections_is_served_or_told_when_to_come_again(
+        self, talk: Talk, keys: DevKeys
+    ) -> None:
+        """Nobody is dropped: as many wait as may, and each of the others hears RESOURCE_EXHAUSTED and a pause."""
+        waiting = Waiting()
+        talk.unary = waiting
+        server = build(talk, keys, concurrent_calls_max=PLACES, waiting_calls_max=PLACES)
+        async with running(server), flood(server, keys, connections=CROWD) as send:
+            calls = [asyncio.ensure_future(send(b"")) for _ in range(CROWD)]
+            while sum(call.done() for call in calls) < CROWD - 2 * PLACES:
+                await asyncio.wait(
+                    [call for call in calls if not call.done()], return_when=asyncio.FIRST_COMPLETED
+                )
+            waiting.release.set()
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert await send(b"") == b""
+
+        refusals = [answer for answer in answers if isinstance(answer, BaseException)]
+        assert answers.count(b"") >= PLACES
+        assert len(refusals) >= CROWD - 2 * PLACES
+        for refused in refusals:
+            assert isinstance(refused, CallRefused)
+            assert refused.error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert retry_delay_ms(refused.error) > 0
+
+
+@asynccontextmanager
+async def running(server: GrpcServer) -> AsyncIterator[GrpcServer]:
+    """Serve for the body."""
+    await server.start()
+    yield server
+    await server.stop(grace_seconds=0)
+
+
+@asynccontextmanager
+async def flood(server: GrpcServer, keys: DevKeys, *, connections: int) -> AsyncIterator[Send]:
+    """Give the unary method over so many connections."""
+    path = f"/{SERVICE.full_name}/Unary"
+    async with open_wire(server.address, token(keys), path, bytes, connections=connections) as send:
+        yield send
 
 
 async def _read(stream: Any) -> Any:
