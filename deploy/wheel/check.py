@@ -16,10 +16,15 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 # Files that Python does not import and that a wheel therefore loses most easily.
 DATA_SUFFIXES: Final = frozenset({".sql", ".yaml", ".csv", ".json", ".typed"})
-
-
 # What an image without the embedded stack runs.
-PARTS: Final = ("services.ledger.main", "services.points.main", "services.auditor")
+PARTS: Final = (
+    "services.ledger.main",
+    "services.points.main",
+    "services.wallet.main",
+    "services.auditor",
+    "services.simulator.sandbox.main",
+    "deploy.kafka.topics",
+)
 
 
 def main() -> None:

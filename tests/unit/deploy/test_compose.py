@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.wheel.check import PARTS as PARTS_TRIED
 from services.common.runtime.config import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,6 +72,7 @@ class TestCompose:
         module = PARTS[part]["command"][0]
 
         assert find_spec(f"{module}.__main__") is not None
+        assert any(part.startswith(f"{module}.") for part in PARTS_TRIED), "make wheel tries it"
 
     def test_kafka_is_the_one_of_the_tests(self) -> None:
         """The broker has the version that `make test-kafka` runs on."""
