@@ -144,7 +144,7 @@ class GrpcSettings(_Block):
     pending_calls_max: Annotated[
         PositiveInt,
         Field(
-            description="Calls of a method that nobody has taken up yet; gRPC drops more of them (CANCELLED), all beyond"
+            description="Calls of a method that nobody has taken up yet; gRPC drops more (CANCELLED), all beyond"
             " twice as many. Longer queues drop fewer and have everybody wait."
         ),
     ] = 500
