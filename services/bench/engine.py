@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from cagnotte.ledger.v1 import ledger_pb2
 from cagnotte.ledger.v1 import ledger_service_pb2 as pb
 from services.bench.figures import Figures
-from services.bench.load import closed_loop
+from services.bench.load import closed_loop, requests_within
 from services.bench.stack import ENGINE_DATABASE, BenchStack
 from services.bench.transfers import BATCH, Supply, TransferMaker
 from services.common.kernel.clock import system_clock
@@ -30,7 +30,8 @@ _CALLERS: Final = 6
 """So that batches wait while three are under way."""
 
 _ACCOUNTS_MAX: Final = 50_000
-_BATCHES_FIRST: Final = 50
+_BATCHES_MOST: Final = 60
+"""A second, about as many as a machine may take; so many are made before the first round."""
 
 
 class EngineWorkload:
@@ -41,13 +42,11 @@ class EngineWorkload:
     def __init__(self, engine: GroupCommit[Unit, Result], maker: TransferMaker) -> None:
         """Take a running engine."""
         self._engine = engine
-        self._supply = Supply(
-            lambda: parse_batch(maker.batch().transactions)[0], first=_BATCHES_FIRST
-        )
+        self._supply = Supply(lambda: parse_batch(maker.batch().transactions)[0], first=_CALLERS)
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate of durable transfers."""
-        self._supply.refill()
+        self._supply.refill(at_least=requests_within(seconds, rate=_BATCHES_MOST))
         collect_garbage_less_often()  # As the service does.
         done = await closed_loop(
             self._commit, iter(self._supply), callers=_CALLERS, seconds=seconds
@@ -70,11 +69,11 @@ class EngineWithApiWorkload:
     def __init__(self, engine: GroupCommit[Unit, Result], maker: TransferMaker) -> None:
         """Take a running engine."""
         self._engine = engine
-        self._supply = Supply(maker.batch, first=_BATCHES_FIRST)
+        self._supply = Supply(maker.batch, first=_CALLERS)
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate of durable transfers."""
-        self._supply.refill()
+        self._supply.refill(at_least=requests_within(seconds, rate=_BATCHES_MOST))
         collect_garbage_less_often()  # As the service does.
         done = await closed_loop(
             self._commit, iter(self._supply), callers=_CALLERS, seconds=seconds

@@ -17,7 +17,7 @@ from services.bench.engine import EngineWithApiWorkload, EngineWorkload, open_en
 from services.bench.errors import BenchError
 from services.bench.figures import BenchReport, Figures, Ratio
 from services.bench.limits import CopyWorkload, PgbenchWorkload
-from services.bench.load import closed_loop
+from services.bench.load import closed_loop, requests_within
 from services.bench.pace import Pace
 from services.bench.rounds import Workload, run_rounds
 from services.bench.settling import Settling, open_settling
@@ -28,6 +28,8 @@ from services.common.testing.postgres import free_port
 
 _BATCH_CALLERS: Final = 4
 _UNARY_CALLERS: Final = 128
+_BATCHES_MOST: Final = 40
+_CALLS_MOST: Final = 3_000
 _PATH: Final = "/cagnotte.ledger.v1.LedgerService"
 _PARTS: Final = ("ledger", "postgres", "kafka")
 
@@ -41,12 +43,13 @@ RATIOS: Final = (
 
 @dataclass(slots=True)
 class CallWorkload:
-    """One method with one kind of request, as fast as it is answered."""
+    """One method with one kind of request, as fast as it is answered; ``most`` a second are made beforehand."""
 
     title: str
     figure: str
     send: Send
     supply: Supply[bytes]
+    most: float
     callers: int
     settling: Settling | None = None
     cpu: CpuMeter | None = None
@@ -54,7 +57,7 @@ class CallWorkload:
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate, and the CPU of all that the calls caused."""
-        self.supply.refill()
+        self.supply.refill(at_least=requests_within(seconds, rate=self.most))
         if self.cpu is not None:
             self.cpu.start()
         done = await closed_loop(
@@ -115,6 +118,7 @@ def _empty_calls(empty: Caller, maker: TransferMaker, cpu: CpuMeter) -> Workload
         figure="limits.empty_unary",
         send=empty.method(f"{_PATH}/PostTransaction", pb.PostTransactionResponse.FromString),
         supply=Supply(maker.written_unary, first=_UNARY_CALLERS),
+        most=_CALLS_MOST,
         callers=_UNARY_CALLERS,
         cpu=cpu,
         cpu_figure="cpu_us_per_empty_call",
@@ -135,6 +139,7 @@ def _calls(
             figure="ledger.grpc_batch_500",
             send=batch,
             supply=Supply(maker.written_batch, first=_BATCH_CALLERS),
+            most=_BATCHES_MOST,
             callers=_BATCH_CALLERS,
             settling=settling,
             cpu=cpu,
@@ -145,6 +150,7 @@ def _calls(
             figure="ledger.hot_account_batch_500",
             send=batch,
             supply=Supply(maker.written_hot_batch, first=_BATCH_CALLERS),
+            most=_BATCHES_MOST,
             callers=_BATCH_CALLERS,
             settling=settling,
         ),
@@ -153,6 +159,7 @@ def _calls(
             figure="ledger.grpc_unary",
             send=unary,
             supply=Supply(maker.written_unary, first=_UNARY_CALLERS),
+            most=_CALLS_MOST,
             callers=_UNARY_CALLERS,
             settling=settling,
             cpu=cpu,

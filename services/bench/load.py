@@ -1,6 +1,7 @@
 """Load: as fast as answers come (for rates), or at a fixed rate whatever comes back (for latencies)."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from services.bench.errors import BenchError
 
 _WARM_UP_SECONDS_MAX: Final = 1.0
 _MILLISECONDS: Final = 1000.0
+_RESERVE: Final = 1.2
 
 Request = TypeVar("Request")
 
@@ -35,6 +37,14 @@ class Latencies:
 def warm_up_seconds(seconds: float) -> float:
     """Give the time that goes before the measured one."""
     return min(_WARM_UP_SECONDS_MAX, seconds / 2)
+
+
+def requests_within(seconds: float, *, rate: float) -> int:
+    """Give how many requests a run takes at a rate, its warm-up and a reserve included.
+
+    Made before the clock runs: what is made on the way costs the time that is measured.
+    """
+    return math.ceil(rate * (seconds + warm_up_seconds(seconds)) * _RESERVE)
 
 
 async def closed_loop(

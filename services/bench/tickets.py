@@ -1,6 +1,5 @@
 """``cagnotte bench tickets``: real baskets one by one, as offline queues, and the latency at half load."""
 
-import math
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from services.bench.cpu import CpuMeter
 from services.bench.empty_server import run_empty_server
 from services.bench.errors import BenchError
 from services.bench.figures import BenchReport, Figures, Ratio
-from services.bench.load import Throughput, closed_loop, open_loop, warm_up_seconds
+from services.bench.load import Throughput, closed_loop, open_loop, requests_within
 from services.bench.pace import Pace
 from services.bench.rounds import Workload, run_rounds
 from services.bench.settling import Settling, open_settling
@@ -26,6 +25,10 @@ from services.common.testing.postgres import free_port
 
 _UNARY_CALLERS: Final = 64
 _UPLOAD_CALLERS: Final = 3
+_UNARY_MOST: Final = 1_200
+_UPLOADS_MOST: Final = 6
+_EMPTY_MOST: Final = 3_000
+"""Requests a second for which a first round is prepared."""
 _BUDGET_HALF_LOAD: Final = 300.0
 """Half of the rate that the budget asks for: what is gained in throughput makes half of it no harder here."""
 
@@ -88,7 +91,7 @@ class UnaryTickets:
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate of acknowledged tickets."""
-        self._supply.refill()
+        self._supply.refill(at_least=requests_within(seconds, rate=_UNARY_MOST))
         self._calls.start()
         done = await closed_loop(
             self._calls.record, iter(self._supply), callers=_UNARY_CALLERS, seconds=seconds
@@ -114,7 +117,7 @@ class OpenLoad:
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure latencies from the moment at which a ticket was due."""
         rate = figures.median(UNARY) / 2 if self._rate is None else self._rate
-        self._supply.refill(at_least=math.ceil(rate * (seconds + warm_up_seconds(seconds)) * 1.2))
+        self._supply.refill(at_least=requests_within(seconds, rate=rate))
         self._seed += 1
         self._calls.start()
         seen = await open_loop(
@@ -143,7 +146,7 @@ class Uploads:
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate of acknowledged tickets."""
-        self._supply.refill()
+        self._supply.refill(at_least=requests_within(seconds, rate=_UPLOADS_MOST))
         self._calls.start()
         done = await closed_loop(
             self._calls.upload, iter(self._supply), callers=_UPLOAD_CALLERS, seconds=seconds
@@ -165,7 +168,7 @@ class EmptyUnary:
 
     async def run(self, figures: Figures, *, seconds: float) -> None:
         """Measure the rate of answers."""
-        self._supply.refill()
+        self._supply.refill(at_least=requests_within(seconds, rate=_EMPTY_MOST))
         if self._cpu is not None:
             self._cpu.start()
         done: Throughput = await closed_loop(
