@@ -47,9 +47,9 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
     Called once by each process, first thing in ``main``. ``stream`` is for tests, which
     configure more than once and read at once what was written.
     """
-    output = LogLines(sys.stderr) if stream is None else stream
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     render = LineRenderer(service)
+    output = LogLines(sys.stderr, tell=render.dropped) if stream is None else stream
     structlog.configure(
         processors=[render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -102,6 +102,10 @@ class LineRenderer:
         }
         text = _encode(line)
         return _encode(masked(line)) if looks_like_pan(text) else text
+
+    def dropped(self, number: int) -> str:
+        """Give the line on lines that could not be written."""
+        return self(None, "warning", {"event": "log.lines_dropped", "number": number})
 
 
 def masked(value: Any) -> Any:
