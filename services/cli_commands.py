@@ -30,7 +30,9 @@ from services.cli_options import (
     HeadsFile,
     JsonFlag,
     Phones,
+    Version,
     WaitSeconds,
+    chosen_baskets,
 )
 from services.report_file import JsonFile, is_screen, write_report
 
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="cagnotte",
-    help="Payment and loyalty wallet of a grocery retailer: the embedded stack and its proofs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -62,10 +63,13 @@ EXPECTED_ERRORS: Final = frozenset(
 )
 """What the auditor, benchmarks, chaos, the simulator and reports raise when they cannot work; the message says why."""
 
-DEMO_BASKETS: Final = 20_000
-"""A few minutes on two cores."""
 PHONES_PERCENT: Final = 30
 """The share of baskets that are paid by phone, unless one is named."""
+
+
+@app.callback()
+def cagnotte(*, version: Version = False) -> None:
+    """Payment and loyalty wallet of a grocery retailer: the embedded stack and its proofs."""
 
 
 @app.command()
@@ -91,8 +95,13 @@ def up(
 def down(folder: Folder = None) -> None:
     """Stop the stack, wherever it was started from."""
     from deploy.local.background import stop_stack
+    from deploy.local.lock import running_pid
+    from deploy.local.state import known_state
 
     paths = _paths(folder)
+    # One that only begins has no state yet, and is stopped all the same.
+    if running_pid(paths) is None:
+        known_state(paths)
     stopped = stop_stack(paths)
     typer.echo(f"Stopped {paths.root}." if stopped else f"No stack runs in {paths.root}.")
 
@@ -154,15 +163,15 @@ def call(
 @app.command()
 def replay(
     folder: Folder = None,
-    baskets: Baskets = DEMO_BASKETS,
+    baskets: Baskets = None,
     phones: Phones = PHONES_PERCENT,
     *,
     all_baskets: AllBaskets = False,
     json_file: JsonFile = None,
 ) -> None:
     """Replay real baskets as tills and phones against a running stack, and compare its books with them."""
-    console = _console_beside(json_file)
-    report = _replay(_paths(folder), None if all_baskets else baskets, phones, console)
+    chosen, console = chosen_baskets(baskets, all_baskets=all_baskets), _console_beside(json_file)
+    report = _replay(_paths(folder), chosen, phones, console)
     _show_replay(report, console, json_file)
     if not report.ok:
         raise typer.Exit(EXIT_FAILED)
@@ -247,7 +256,7 @@ def dead(
 @app.command()
 def demo(
     folder: Folder = None,
-    baskets: Baskets = DEMO_BASKETS,
+    baskets: Baskets = None,
     phones: Phones = PHONES_PERCENT,
     wait: WaitSeconds = 30.0,
     broker: BrokerKind = None,
@@ -260,10 +269,10 @@ def demo(
     from deploy.local.demo import demo_stack
     from deploy.local.screen import say
 
-    console = _console_beside(json_file)
+    chosen, console = chosen_baskets(baskets, all_baskets=all_baskets), _console_beside(json_file)
     report_line = partial(say, console)
     with demo_stack(folder, keep=keep, broker=broker, report=report_line) as paths:
-        report = _replay(paths, None if all_baskets else baskets, phones, console)
+        report = _replay(paths, chosen, phones, console)
         report = report.with_verify(ok=_verify(_info(paths), wait, console).ok)
         _show_replay(report, console, json_file)
     if not report.ok:

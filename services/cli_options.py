@@ -1,9 +1,15 @@
 """The options that several ``cagnotte`` commands share, each with its help."""
 
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
+
+from deploy.local.errors import StackError
+
+DEMO_BASKETS: Final = 20_000
+"""A few minutes on two cores."""
 
 Folder = Annotated[
     Path | None,
@@ -16,7 +22,14 @@ Folder = Annotated[
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON to the standard output.")]
 Baskets = Annotated[
-    int, typer.Option("--baskets", min=1, metavar="N", help="Replay the first N baskets.")
+    int | None,
+    typer.Option(
+        "--baskets",
+        min=1,
+        metavar="N",
+        help=f"Replay the first N baskets ({DEMO_BASKETS}).",
+        show_default=False,
+    ),
 ]
 AllBaskets = Annotated[bool, typer.Option("--all", help="Replay the whole year.")]
 Phones = Annotated[
@@ -39,6 +52,20 @@ HeadsFile = Annotated[
     ),
 ]
 
+
+def _say_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"cagnotte {metadata.version('cagnotte')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_say_version, is_eager=True, help="Show the version and end."
+    ),
+]
+
 BrokerKind = Annotated[
     Literal["embedded", "apache"] | None,
     typer.Option(
@@ -48,3 +75,12 @@ BrokerKind = Annotated[
         show_default=False,
     ),
 ]
+
+
+def chosen_baskets(baskets: int | None, *, all_baskets: bool) -> int | None:
+    """Return how many baskets to replay, or None for all."""
+    if not all_baskets:
+        return DEMO_BASKETS if baskets is None else baskets
+    if baskets is not None:
+        raise StackError("--all replays the whole year: leave out --all or --baskets.")
+    return None

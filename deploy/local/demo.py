@@ -18,8 +18,8 @@ def demo_stack(
 ) -> Iterator[StackPaths]:
     """Run a fresh stack for the body; afterwards it is stopped, unless it is to be kept. SIGTERM is an end too.
 
-    Without a folder it takes the demo's own, whose earlier demo it deletes. A folder that was named must be empty: the
-    demo never deletes what somebody chose to keep. Raises StackError.
+    Without a folder it takes the demo's own, whose earlier demo it deletes, and nothing else. A folder that was named
+    must be empty: the demo never deletes what somebody chose to keep. Raises StackError.
     """
     paths = stack_paths(folder or Path(DEMO_FOLDER))
     if running_pid(paths) is not None:
@@ -55,5 +55,6 @@ def _clear(paths: StackPaths, *, is_own: bool) -> None:
             f"replay into this stack: `{paths.command('up')}` and `{paths.command('replay')}`."
         )
         raise StackError(message)
+    paths.check_free()
     stop_stack(paths)
     shutil.rmtree(paths.root)

@@ -44,7 +44,9 @@ class StackInfo:
 
     def exports(self) -> dict[str, str]:
         """Return the environment variables of ``cagnotte env``."""
-        variables = {
+        # The folder first: by it the commands that follow in the same shell find this stack.
+        variables = {"CAGNOTTE_DIR": str(self.root)}
+        variables |= {
             f"CAGNOTTE_{name.upper()}_DATABASE_URL": url for name, url in self.database_urls.items()
         }
         variables |= {

@@ -34,8 +34,10 @@ async def run_stack(
     on_ready: Callable[[StackState], None],
     broker: str | None = None,
     services: Sequence[str] = SERVICES,
-) -> None:
-    """Run the folder's stack until SIGINT or SIGTERM; raises StackError when it cannot start.
+) -> bool:
+    """Run the folder's stack until SIGINT or SIGTERM; tell whether it was up before that.
+
+    Raises StackError when it cannot start.
 
     ``clock`` is ``system``, ``simulated``, or None for what the stack had before, and ``broker`` the same with
     ``embedded`` and ``apache``. Without all the ``services`` it is PostgreSQL, the broker and the provider for
@@ -62,6 +64,7 @@ async def run_stack(
                 await work
         finally:
             await stack.stop()
+    return stack.was_up
 
 
 def stop_left_behind(paths: StackPaths) -> list[int]:
@@ -101,6 +104,11 @@ class _Stack:
         self._services = services
         self._parts: list[Part] = []
 
+    @property
+    def was_up(self) -> bool:
+        """Whether every part has answered."""
+        return self._state.ready
+
     async def run(self, on_ready: Callable[[StackState], None]) -> None:
         """Start everything, then keep it running until cancelled."""
         await self._start()
@@ -109,7 +117,7 @@ class _Stack:
         async with asyncio.TaskGroup() as group:
             for part in self._parts:
                 group.create_task(part.watch())
-            group.create_task(renew_service_token(self._paths))
+            group.create_task(renew_service_token(self._paths, self._report))
 
     async def stop(self) -> None:
         """Stop everything, the last first; the services together."""
@@ -119,7 +127,11 @@ class _Stack:
         for part in reversed(parts):
             await part.stop()
         stopped = tuple(PartState(part.spec.name, part.spec.address, None) for part in parts)
-        save_state(self._paths, self._state.with_parts(stopped, ready=False))
+        try:
+            save_state(self._paths, self._state.with_parts(stopped, ready=False))
+        except StackError as error:
+            # What the file names runs no more, which every reader sees for itself.
+            self._report(str(error))
 
     async def _start(self) -> None:
         paths, state = self._paths, self._state

@@ -163,12 +163,34 @@ class TestEnv:
         assert names == {
             *(f"CAGNOTTE_{service}_DATABASE_URL" for service in services),
             *(f"CAGNOTTE_{service}_ADDRESS" for service in services),
-            *("CAGNOTTE_KAFKA", "CAGNOTTE_SANDBOX_URL", "CAGNOTTE_SANDBOX_KEY"),
+            *("CAGNOTTE_DIR", "CAGNOTTE_KAFKA", "CAGNOTTE_SANDBOX_URL", "CAGNOTTE_SANDBOX_KEY"),
             *(
                 f"CAGNOTTE_TOKEN_{kind}"
                 for kind in ("TILL", "SHOPPER", "FINANCE", "SERVICE", "OPERATOR")
             ),
         }
+
+    def test_lets_the_commands_that_follow_find_the_stack(
+        self, cagnotte: Cagnotte, tmp_path: Path
+    ) -> None:
+        """In a shell that evaluated the output no command needs to be told the folder again."""
+        programme = f"{shlex.quote(sys.executable)} -m services.cli"
+        script = (
+            f'eval "$({programme} env --dir {shlex.quote(str(cagnotte.folder))})"\n'
+            f"cd {shlex.quote(str(tmp_path))}\n{programme} call points.GetTime"
+        )
+
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            env={name: value for name, value in os.environ.items() if name != "CAGNOTTE_DIR"},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert "business_time" in done.stdout
 
 
 class TestSecrets:

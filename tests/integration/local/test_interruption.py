@@ -90,6 +90,29 @@ def test_sigterm_stops_a_command_s_own_stack(
     assert not stop_stack(paths)
 
 
+def test_up_that_is_told_to_end_before_it_is_up_was_interrupted(paths: StackPaths) -> None:
+    """Whoever waited for it does not take the end for success; once it is up, the same end is what was wanted."""
+    command = [sys.executable, "-m", "services.cli", "up", f"--dir={paths.root}"]
+    codes = []
+    for moment in (is_starting, is_up):
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            until = time.monotonic() + SECONDS_MAX
+            while not moment(paths):
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            process.terminate()
+            said, complained = process.communicate(timeout=SECONDS_MAX)
+        codes.append(process.returncode)
+        assert "Traceback" not in complained
+        assert ("Stopped; the data is kept." in said) == (moment is is_up)
+
+    assert codes == [INTERRUPTED, 0]
+    assert not stop_stack(paths)
+
+
 def test_sigterm_ends_what_bench_size_fills_with(tmp_path: Path) -> None:
     """While it fills there is no stack yet, but PostgreSQL and two processes: none is left, and no folder."""
     command = [sys.executable, "-m", "services.cli", "bench", "size", "--rows=100000,10000000"]
