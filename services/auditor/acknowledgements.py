@@ -22,6 +22,7 @@ CHECKS: Final = frozenset(
         "books.checkouts_booked_once",
         "books.clearing",
         "books.events_booked_once",
+        "books.hand_postings",
         "books.loyalty_holds",
         "books.prepaid_holds",
         "books.sales_by_vat_rate",

@@ -1,7 +1,8 @@
 """The wallet's card legs against the provider: what was captured, canceled and refunded there, and nothing else.
 
 With the books' own comparison (each settled leg is in a booked event) this ties every cent at the
-provider to a posting, and every posting on the card account to a payment at the provider.
+provider to a posting, and every posting of a wallet event on the card account to a payment at the
+provider. What somebody booked there by hand is named by ``hand_postings``.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -17,6 +18,7 @@ from services.auditor.tally import Listener, Tally
 from services.auditor.wallet_legs import LegEnd
 from services.common.runtime.database import Connection, load_queries
 from services.ledger.domain.chart import WalletAccounts
+from services.ledger.domain.posting_events import WALLET_PURPOSES
 from services.wallet.domain.leg import LegOperation, LegPhase
 from services.wallet.domain.tender import TenderKind
 
@@ -77,7 +79,7 @@ class ProviderAudit:
     def close(
         self, *, debited: int, credited: int, kind: BreakKind = BreakKind.PROOF
     ) -> list[Check]:
-        """Compare the totals with the card account of the books, and give the verdicts."""
+        """Compare the totals with what wallet events did to the card account, and give the verdicts."""
         self._totals.cover(2)
         for what, legs, booked in (
             ("captured", self._captured, debited),
@@ -181,7 +183,7 @@ async def audit_provider(
             await _fill(refunds, pages.refunds())
         audit = ProviderAudit(frozen_time=sources.provider.frozen_time, listener=listener)
         await audit.run(legs, intents, refunds)
-    row = await ledger.fetchrow(QUERIES["account_turnover"], accounts.card)
+    row = await ledger.fetchrow(QUERIES["account_turnover"], accounts.card, sorted(WALLET_PURPOSES))
     assert row is not None, "sums are always there"
     kind = difference(arrived=sources.arrived)
     return audit.close(debited=row["debit"], credited=row["credit"], kind=kind)

@@ -13,6 +13,7 @@ from typing import Final
 
 from services.auditor.books import audit_books, audit_checkout_books
 from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
+from services.auditor.hand_postings import audit_hand_postings
 from services.auditor.heads import NotedHead, with_heads
 from services.auditor.inflight import has_arrived, journal_ends
 from services.auditor.ledger_journal import audit_ledger_journal
@@ -45,6 +46,7 @@ PARTS: Final = (
     Part("points journal", audit_points_journal),
     Part("points holds", audit_points_holds),
     Part("lots", audit_lots),
+    Part("hand postings", audit_hand_postings),
     Part("wallet journal", audit_wallet_journal),
 )
 """The longest first, so that the processes end together."""

@@ -14,6 +14,7 @@ import asyncpg
 
 from services.auditor.books import audit_books, audit_checkout_books
 from services.auditor.event_journals import audit_points_journal, audit_wallet_journal
+from services.auditor.hand_postings import audit_hand_postings
 from services.auditor.ledger_journal import audit_ledger_journal
 from services.auditor.ledger_state import audit_ledger_state
 from services.auditor.lots import audit_lots
@@ -151,6 +152,7 @@ ALL_PARTS: Sequence[PartBody] = (
     audit_books,
     audit_checkout_books,
     audit_lots,
+    audit_hand_postings,
     audit_wallet,
     audit_wallet_journal,
 )
