@@ -74,6 +74,17 @@ class TestReadme:
             assert said.count("TICKET_STATUS_RECORDED") == PASTES
             assert "CONFLICT" not in said
 
+    def test_finance_reads_and_reverses_as_often_as_pasted(self, folder: Path) -> None:
+        """Each time three postings are accepted, the fourth is refused, and the trial balance follows."""
+        script = block_after("For finance", "sh")
+
+        for _ in range(PASTES):
+            said = run(script, folder)
+            assert said.count("ERROR_REASON_ALREADY_REVERSED") == 1
+            assert said.count("OUTCOME_STATUS_REFUSED") == 1
+            assert '"gl_code": "658200"' in said
+            assert '"posted": "500"' in said
+
     def test_a_tills_developer_asks_from_a_program(self, folder: Path) -> None:
         """The program prints the balances of the card that the ticket was credited to."""
         run(block_after("For a till's developer", "sh"), folder)

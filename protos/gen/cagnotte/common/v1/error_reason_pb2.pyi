@@ -86,7 +86,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
                "metadata": { "business_time": "2017-03-01T22:59:59.999999Z" } }
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 11
-    """INTERNAL: a fault of ours, with INTERNAL. The trace id finds it in the logs.
+    """INTERNAL: a fault of ours, with INTERNAL. The trace id finds it in the logs. Whether the command was recorded is
+    unknown; sending it again with the same id is safe and tells.
 
     Example: { "reason": "INTERNAL", "domain": "cagnotte", "metadata": { "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736" } }
     """
@@ -199,7 +200,8 @@ Example: { "reason": "CLOCK_BACKWARDS", "domain": "cagnotte",
            "metadata": { "business_time": "2017-03-01T22:59:59.999999Z" } }
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 11
-"""INTERNAL: a fault of ours, with INTERNAL. The trace id finds it in the logs.
+"""INTERNAL: a fault of ours, with INTERNAL. The trace id finds it in the logs. Whether the command was recorded is
+unknown; sending it again with the same id is safe and tells.
 
 Example: { "reason": "INTERNAL", "domain": "cagnotte", "metadata": { "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736" } }
 """

@@ -440,7 +440,8 @@ class TransactionCommand(_message.Message):
         """When it counts, to the microsecond, from the year 2000 on; absent means when
         it is recorded. It may lie in the past, and ten days ahead (value dates of
         settlement), unless the ledger is set otherwise: beyond, the call fails with
-        EFFECTIVE_TIME_OUT_OF_RANGE.
+        EFFECTIVE_TIME_OUT_OF_RANGE. The past has no other floor yet: until periods
+        can be closed, a late posting changes the trial balance of a day long over.
         """
 
     @_builtins.property

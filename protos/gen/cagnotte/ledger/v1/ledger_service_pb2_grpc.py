@@ -29,10 +29,13 @@ class LedgerServiceStub:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
 
-    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
-    same command under the same transaction_id again, for as long as it takes; the
-    answer tells whether it was recorded before (`replayed`). Any other code stays
-    the same when the call is repeated.
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED
+    that the caller did not ask for (gRPC drops a part of a flood unread), UNKNOWN
+    or INTERNAL: send the same command under the same transaction_id again, with
+    pauses that grow, for as long as it takes; the answer tells whether it was
+    recorded before (`replayed`). INTERNAL that does not go away is a fault of
+    ours: its trace id finds it. Any other code stays the same when the call is
+    repeated.
     """
 
     def __init__(self, channel):
@@ -97,10 +100,13 @@ class LedgerServiceServicer:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
 
-    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
-    same command under the same transaction_id again, for as long as it takes; the
-    answer tells whether it was recorded before (`replayed`). Any other code stays
-    the same when the call is repeated.
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED
+    that the caller did not ask for (gRPC drops a part of a flood unread), UNKNOWN
+    or INTERNAL: send the same command under the same transaction_id again, with
+    pauses that grow, for as long as it takes; the answer tells whether it was
+    recorded before (`replayed`). INTERNAL that does not go away is a fault of
+    ours: its trace id finds it. Any other code stays the same when the call is
+    repeated.
     """
 
     def OpenAccount(self, request, context):
@@ -118,7 +124,8 @@ class LedgerServiceServicer:
         fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
         REQUEST_ID_REUSED) and for what is wrong in the command itself
         (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
-        INVALID_COMMAND). Its link group means nothing here.
+        INVALID_COMMAND). Its link group means nothing here. For services alone: a
+        person of finance posts through one, and reads.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -254,10 +261,13 @@ class LedgerService:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
 
-    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
-    same command under the same transaction_id again, for as long as it takes; the
-    answer tells whether it was recorded before (`replayed`). Any other code stays
-    the same when the call is repeated.
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED
+    that the caller did not ask for (gRPC drops a part of a flood unread), UNKNOWN
+    or INTERNAL: send the same command under the same transaction_id again, with
+    pauses that grow, for as long as it takes; the answer tells whether it was
+    recorded before (`replayed`). INTERNAL that does not go away is a fault of
+    ours: its trace id finds it. Any other code stays the same when the call is
+    repeated.
     """
 
     @staticmethod

@@ -30,10 +30,13 @@ class LedgerServiceStub:
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
 
-    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
-    same command under the same transaction_id again, for as long as it takes; the
-    answer tells whether it was recorded before (`replayed`). Any other code stays
-    the same when the call is repeated.
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED
+    that the caller did not ask for (gRPC drops a part of a flood unread), UNKNOWN
+    or INTERNAL: send the same command under the same transaction_id again, with
+    pauses that grow, for as long as it takes; the answer tells whether it was
+    recorded before (`replayed`). INTERNAL that does not go away is a fault of
+    ours: its trace id finds it. Any other code stays the same when the call is
+    repeated.
     """
 
     @_typing.overload
@@ -51,7 +54,8 @@ class LedgerServiceStub:
     fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
     REQUEST_ID_REUSED) and for what is wrong in the command itself
     (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
-    INVALID_COMMAND). Its link group means nothing here.
+    INVALID_COMMAND). Its link group means nothing here. For services alone: a
+    person of finance posts through one, and reads.
     """
     BatchPostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.BatchPostTransactionsRequest, _ledger_service_pb2.BatchPostTransactionsResponse]
     """Decide up to 1,000 transactions in their order, each with its own outcome;
@@ -89,10 +93,13 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
 
-    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
-    same command under the same transaction_id again, for as long as it takes; the
-    answer tells whether it was recorded before (`replayed`). Any other code stays
-    the same when the call is repeated.
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED
+    that the caller did not ask for (gRPC drops a part of a flood unread), UNKNOWN
+    or INTERNAL: send the same command under the same transaction_id again, with
+    pauses that grow, for as long as it takes; the answer tells whether it was
+    recorded before (`replayed`). INTERNAL that does not go away is a fault of
+    ours: its trace id finds it. Any other code stays the same when the call is
+    repeated.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -107,7 +114,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
     REQUEST_ID_REUSED) and for what is wrong in the command itself
     (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
-    INVALID_COMMAND). Its link group means nothing here.
+    INVALID_COMMAND). Its link group means nothing here. For services alone: a
+    person of finance posts through one, and reads.
     """
     BatchPostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.BatchPostTransactionsRequest, _ledger_service_pb2.BatchPostTransactionsResponse]  # type: ignore[assignment]
     """Decide up to 1,000 transactions in their order, each with its own outcome;
@@ -144,10 +152,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, transactions and the journal. Amounts are integers in the smallest
     unit of an asset; nothing acknowledged is ever lost or applied twice.
 
-    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED: send the
-    same command under the same transaction_id again, for as long as it takes; the
-    answer tells whether it was recorded before (`replayed`). Any other code stays
-    the same when the call is repeated.
+    A lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED
+    that the caller did not ask for (gRPC drops a part of a flood unread), UNKNOWN
+    or INTERNAL: send the same command under the same transaction_id again, with
+    pauses that grow, for as long as it takes; the answer tells whether it was
+    recorded before (`replayed`). INTERNAL that does not go away is a fault of
+    ours: its trace id finds it. Any other code stays the same when the call is
+    repeated.
     """
 
     @_abc_1.abstractmethod
@@ -172,7 +183,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         fails, and nothing is recorded, for a reused id (INVALID_ARGUMENT,
         REQUEST_ID_REUSED) and for what is wrong in the command itself
         (FIELD_INVALID, NOT_BALANCED, ACCOUNT_REPEATED, EFFECTIVE_TIME_OUT_OF_RANGE,
-        INVALID_COMMAND). Its link group means nothing here.
+        INVALID_COMMAND). Its link group means nothing here. For services alone: a
+        person of finance posts through one, and reads.
         """
 
     @_abc_1.abstractmethod

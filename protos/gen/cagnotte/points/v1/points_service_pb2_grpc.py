@@ -27,6 +27,11 @@ if _version_not_supported:
 
 class PointsServiceStub:
     """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable.
+
+    A call may be repeated with the same ids and content: do so, with pauses that grow, after a lost answer, UNAVAILABLE,
+    DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did not ask for (gRPC drops a part of a flood unread),
+    UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours: its trace id finds it. Any other code stays the
+    same when the call is repeated.
     """
 
     def __init__(self, channel):
@@ -119,6 +124,11 @@ class PointsServiceStub:
 
 class PointsServiceServicer:
     """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable.
+
+    A call may be repeated with the same ids and content: do so, with pauses that grow, after a lost answer, UNAVAILABLE,
+    DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did not ask for (gRPC drops a part of a flood unread),
+    UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours: its trace id finds it. Any other code stays the
+    same when the call is repeated.
     """
 
     def EnrolMembers(self, request, context):
@@ -181,6 +191,7 @@ class PointsServiceServicer:
 
     def GetTicket(self, request, context):
         """GetTicket answers a recorded ticket by its key, with its decision and its conflicts: a till that timed out asks here.
+        A till reads tickets of every store, whichever stores its identity names.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -329,6 +340,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PointsService:
     """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable.
+
+    A call may be repeated with the same ids and content: do so, with pauses that grow, after a lost answer, UNAVAILABLE,
+    DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did not ask for (gRPC drops a part of a flood unread),
+    UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours: its trace id finds it. Any other code stays the
+    same when the call is repeated.
     """
 
     @staticmethod

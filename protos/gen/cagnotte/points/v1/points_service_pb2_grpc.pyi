@@ -27,7 +27,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PointsServiceStub:
-    """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable."""
+    """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable.
+
+    A call may be repeated with the same ids and content: do so, with pauses that grow, after a lost answer, UNAVAILABLE,
+    DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did not ask for (gRPC drops a part of a flood unread),
+    UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours: its trace id finds it. Any other code stays the
+    same when the call is repeated.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -53,7 +59,9 @@ class PointsServiceStub:
     RecordTickets: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.RecordTicketsRequest, _points_service_pb2.RecordTicketsResponse]
     """RecordTickets records a queue of tickets in their order; each has its own outcome, none disturbs another."""
     GetTicket: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetTicketRequest, _points_service_pb2.GetTicketResponse]
-    """GetTicket answers a recorded ticket by its key, with its decision and its conflicts: a till that timed out asks here."""
+    """GetTicket answers a recorded ticket by its key, with its decision and its conflicts: a till that timed out asks here.
+    A till reads tickets of every store, whichever stores its identity names.
+    """
     GetBalances: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GetBalancesRequest, _points_service_pb2.GetBalancesResponse]
     """GetBalances answers what a member has and until when; shoppers see their own only."""
     HoldValue: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.HoldValueRequest, _points_service_pb2.HoldValueResponse]
@@ -73,7 +81,13 @@ class PointsServiceStub:
 
 @_typing.type_check_only
 class PointsServiceAsyncStub(PointsServiceStub):
-    """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable."""
+    """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable.
+
+    A call may be repeated with the same ids and content: do so, with pauses that grow, after a lost answer, UNAVAILABLE,
+    DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did not ask for (gRPC drops a part of a flood unread),
+    UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours: its trace id finds it. Any other code stays the
+    same when the call is repeated.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrolMembers: _aio.UnaryUnaryMultiCallable[_points_service_pb2.EnrolMembersRequest, _points_service_pb2.EnrolMembersResponse]  # type: ignore[assignment]
@@ -96,7 +110,9 @@ class PointsServiceAsyncStub(PointsServiceStub):
     RecordTickets: _aio.UnaryUnaryMultiCallable[_points_service_pb2.RecordTicketsRequest, _points_service_pb2.RecordTicketsResponse]  # type: ignore[assignment]
     """RecordTickets records a queue of tickets in their order; each has its own outcome, none disturbs another."""
     GetTicket: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetTicketRequest, _points_service_pb2.GetTicketResponse]  # type: ignore[assignment]
-    """GetTicket answers a recorded ticket by its key, with its decision and its conflicts: a till that timed out asks here."""
+    """GetTicket answers a recorded ticket by its key, with its decision and its conflicts: a till that timed out asks here.
+    A till reads tickets of every store, whichever stores its identity names.
+    """
     GetBalances: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GetBalancesRequest, _points_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
     """GetBalances answers what a member has and until when; shoppers see their own only."""
     HoldValue: _aio.UnaryUnaryMultiCallable[_points_service_pb2.HoldValueRequest, _points_service_pb2.HoldValueResponse]  # type: ignore[assignment]
@@ -115,7 +131,13 @@ class PointsServiceAsyncStub(PointsServiceStub):
     """VerifyJournal recomputes the hash chain of the journal from its bytes."""
 
 class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable."""
+    """PointsService is the authority on loyalty currencies: who earned what, why, and until when it is usable.
+
+    A call may be repeated with the same ids and content: do so, with pauses that grow, after a lost answer, UNAVAILABLE,
+    DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did not ask for (gRPC drops a part of a flood unread),
+    UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours: its trace id finds it. Any other code stays the
+    same when the call is repeated.
+    """
 
     @_abc_1.abstractmethod
     def EnrolMembers(
@@ -190,7 +212,9 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.GetTicketRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.GetTicketResponse, _abc.Awaitable[_points_service_pb2.GetTicketResponse]]:
-        """GetTicket answers a recorded ticket by its key, with its decision and its conflicts: a till that timed out asks here."""
+        """GetTicket answers a recorded ticket by its key, with its decision and its conflicts: a till that timed out asks here.
+        A till reads tickets of every store, whichever stores its identity names.
+        """
 
     @_abc_1.abstractmethod
     def GetBalances(

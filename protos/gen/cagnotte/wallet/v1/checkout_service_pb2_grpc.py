@@ -27,8 +27,10 @@ if _version_not_supported:
 
 class CheckoutServiceStub:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
-    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so, with
+    pauses that grow, after a lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did
+    not ask for (gRPC drops a part of a flood unread), UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours:
+    its trace id finds it. Any other code stays the same when the call is repeated.
     """
 
     def __init__(self, channel):
@@ -81,8 +83,10 @@ class CheckoutServiceStub:
 
 class CheckoutServiceServicer:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
-    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so, with
+    pauses that grow, after a lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did
+    not ask for (gRPC drops a part of a flood unread), UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours:
+    its trace id finds it. Any other code stays the same when the call is repeated.
     """
 
     def OpenCheckout(self, request, context):
@@ -136,7 +140,8 @@ class CheckoutServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheckout(self, request, context):
-        """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet.
+        """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet, a
+        till those of every store, whichever stores its identity names.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,8 +208,10 @@ def add_CheckoutServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CheckoutService:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
-    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so, with
+    pauses that grow, after a lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did
+    not ask for (gRPC drops a part of a flood unread), UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours:
+    its trace id finds it. Any other code stays the same when the call is repeated.
     """
 
     @staticmethod

@@ -28,8 +28,10 @@ GRPC_VERSION: str
 
 class CheckoutServiceStub:
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
-    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so, with
+    pauses that grow, after a lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did
+    not ask for (gRPC drops a part of a flood unread), UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours:
+    its trace id finds it. Any other code stays the same when the call is repeated.
     """
 
     @_typing.overload
@@ -61,7 +63,9 @@ class CheckoutServiceStub:
     expiry, what the ticket earned goes.
     """
     GetCheckout: _grpc.UnaryUnaryMultiCallable[_checkout_service_pb2.GetCheckoutRequest, _checkout_service_pb2.GetCheckoutResponse]
-    """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet."""
+    """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet, a
+    till those of every store, whichever stores its identity names.
+    """
     WatchCheckout: _grpc.UnaryStreamMultiCallable[_checkout_service_pb2.WatchCheckoutRequest, _checkout_service_pb2.WatchCheckoutResponse]
     """WatchCheckout sends the checkout now, then again at each change, until nothing more can happen to it by itself
     (settled, cancelled, expired or refunded). After a lost connection, go on from the version last seen.
@@ -70,8 +74,10 @@ class CheckoutServiceStub:
 @_typing.type_check_only
 class CheckoutServiceAsyncStub(CheckoutServiceStub):
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
-    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so, with
+    pauses that grow, after a lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did
+    not ask for (gRPC drops a part of a flood unread), UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours:
+    its trace id finds it. Any other code stays the same when the call is repeated.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -100,7 +106,9 @@ class CheckoutServiceAsyncStub(CheckoutServiceStub):
     expiry, what the ticket earned goes.
     """
     GetCheckout: _aio.UnaryUnaryMultiCallable[_checkout_service_pb2.GetCheckoutRequest, _checkout_service_pb2.GetCheckoutResponse]  # type: ignore[assignment]
-    """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet."""
+    """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet, a
+    till those of every store, whichever stores its identity names.
+    """
     WatchCheckout: _aio.UnaryStreamMultiCallable[_checkout_service_pb2.WatchCheckoutRequest, _checkout_service_pb2.WatchCheckoutResponse]  # type: ignore[assignment]
     """WatchCheckout sends the checkout now, then again at each change, until nothing more can happen to it by itself
     (settled, cancelled, expired or refunded). After a lost connection, go on from the version last seen.
@@ -108,8 +116,10 @@ class CheckoutServiceAsyncStub(CheckoutServiceStub):
 
 class CheckoutServiceServicer(metaclass=_abc_1.ABCMeta):
     """CheckoutService lets a till open a checkout and a phone pay it. A decline and an unknown outcome are answers, never
-    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so after a lost
-    answer, UNAVAILABLE, DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. Any other code stays the same when the call is repeated.
+    errors: look at the checkout's state. Every command may be repeated with the same ids and content: do so, with
+    pauses that grow, after a lost answer, UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED that the caller did
+    not ask for (gRPC drops a part of a flood unread), UNKNOWN or INTERNAL. INTERNAL that does not go away is a fault of ours:
+    its trace id finds it. Any other code stays the same when the call is repeated.
     """
 
     @_abc_1.abstractmethod
@@ -178,7 +188,9 @@ class CheckoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _checkout_service_pb2.GetCheckoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_checkout_service_pb2.GetCheckoutResponse, _abc.Awaitable[_checkout_service_pb2.GetCheckoutResponse]]:
-        """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet."""
+        """GetCheckout answers a checkout as it is now; shoppers see those that they claimed, or that nobody has claimed yet, a
+        till those of every store, whichever stores its identity names.
+        """
 
     @_abc_1.abstractmethod
     def WatchCheckout(

@@ -85,6 +85,7 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons of the wallet service. What every service can answer stands in
     cagnotte.common.v1.ErrorReason. Declines and unknown outcomes are no errors: they stand in the checkout. A reason with
     UNAVAILABLE may be gone when the call is repeated with the same ids; the others ask for something else to be done first.
+    Which codes are to be repeated, CheckoutService says.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0

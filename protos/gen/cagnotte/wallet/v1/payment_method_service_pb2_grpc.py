@@ -27,6 +27,7 @@ if _version_not_supported:
 
 class PaymentMethodServiceStub:
     """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone.
+    A call is repeated with the same ids after the codes that CheckoutService lists.
     """
 
     def __init__(self, channel):
@@ -64,6 +65,7 @@ class PaymentMethodServiceStub:
 
 class PaymentMethodServiceServicer:
     """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone.
+    A call is repeated with the same ids after the codes that CheckoutService lists.
     """
 
     def CreateEnrolment(self, request, context):
@@ -140,6 +142,7 @@ def add_PaymentMethodServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PaymentMethodService:
     """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone.
+    A call is repeated with the same ids after the codes that CheckoutService lists.
     """
 
     @staticmethod

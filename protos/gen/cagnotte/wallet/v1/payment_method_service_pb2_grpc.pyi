@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentMethodServiceStub:
-    """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone."""
+    """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone.
+    A call is repeated with the same ids after the codes that CheckoutService lists.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -48,7 +50,9 @@ class PaymentMethodServiceStub:
 
 @_typing.type_check_only
 class PaymentMethodServiceAsyncStub(PaymentMethodServiceStub):
-    """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone."""
+    """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone.
+    A call is repeated with the same ids after the codes that CheckoutService lists.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEnrolment: _aio.UnaryUnaryMultiCallable[_payment_method_service_pb2.CreateEnrolmentRequest, _payment_method_service_pb2.CreateEnrolmentResponse]  # type: ignore[assignment]
@@ -65,7 +69,9 @@ class PaymentMethodServiceAsyncStub(PaymentMethodServiceStub):
     """DetachPaymentMethod removes a method here and at the provider. Payments made with it stay as they are."""
 
 class PaymentMethodServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone."""
+    """PaymentMethodService enrolls cards through the provider: the card's number goes from the phone to the provider alone.
+    A call is repeated with the same ids after the codes that CheckoutService lists.
+    """
 
     @_abc_1.abstractmethod
     def CreateEnrolment(

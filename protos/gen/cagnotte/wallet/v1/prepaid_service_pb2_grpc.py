@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class PrepaidServiceStub:
     """PrepaidService lets a shopper put money on the prepaid balance and see it. The balance is a debt of the retailer: it
-    lives in an account of the ledger that never goes below zero, and never expires.
+    lives in an account of the ledger that never goes below zero, and never expires. A call is repeated with the same ids
+    after the codes that CheckoutService lists.
     """
 
     def __init__(self, channel):
@@ -55,7 +56,8 @@ class PrepaidServiceStub:
 
 class PrepaidServiceServicer:
     """PrepaidService lets a shopper put money on the prepaid balance and see it. The balance is a debt of the retailer: it
-    lives in an account of the ledger that never goes below zero, and never expires.
+    lives in an account of the ledger that never goes below zero, and never expires. A call is repeated with the same ids
+    after the codes that CheckoutService lists.
     """
 
     def TopUp(self, request, context):
@@ -109,7 +111,8 @@ def add_PrepaidServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PrepaidService:
     """PrepaidService lets a shopper put money on the prepaid balance and see it. The balance is a debt of the retailer: it
-    lives in an account of the ledger that never goes below zero, and never expires.
+    lives in an account of the ledger that never goes below zero, and never expires. A call is repeated with the same ids
+    after the codes that CheckoutService lists.
     """
 
     @staticmethod

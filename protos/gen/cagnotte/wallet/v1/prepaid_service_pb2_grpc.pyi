@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class PrepaidServiceStub:
     """PrepaidService lets a shopper put money on the prepaid balance and see it. The balance is a debt of the retailer: it
-    lives in an account of the ledger that never goes below zero, and never expires.
+    lives in an account of the ledger that never goes below zero, and never expires. A call is repeated with the same ids
+    after the codes that CheckoutService lists.
     """
 
     @_typing.overload
@@ -48,7 +49,8 @@ class PrepaidServiceStub:
 @_typing.type_check_only
 class PrepaidServiceAsyncStub(PrepaidServiceStub):
     """PrepaidService lets a shopper put money on the prepaid balance and see it. The balance is a debt of the retailer: it
-    lives in an account of the ledger that never goes below zero, and never expires.
+    lives in an account of the ledger that never goes below zero, and never expires. A call is repeated with the same ids
+    after the codes that CheckoutService lists.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -64,7 +66,8 @@ class PrepaidServiceAsyncStub(PrepaidServiceStub):
 
 class PrepaidServiceServicer(metaclass=_abc_1.ABCMeta):
     """PrepaidService lets a shopper put money on the prepaid balance and see it. The balance is a debt of the retailer: it
-    lives in an account of the ledger that never goes below zero, and never expires.
+    lives in an account of the ledger that never goes below zero, and never expires. A call is repeated with the same ids
+    after the codes that CheckoutService lists.
     """
 
     @_abc_1.abstractmethod
