@@ -1,16 +1,19 @@
 """The token by which the wallet calls points and ledger, renewed while the stack runs."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from deploy.local.errors import StackError
 from deploy.local.paths import StackPaths, write_private
 from services.common.runtime.config import CallerKind
 from services.common.runtime.dev_keys import open_dev_keys
 
 _LIFETIME: Final = timedelta(days=2)
 _RENEWAL_SECONDS: Final = 3600.0
+"""Many times in a token's life: one that cannot be written (a full disk) is left to the next time."""
 
 
 def service_token_file(paths: StackPaths) -> Path:
@@ -26,8 +29,11 @@ def write_service_token(paths: StackPaths) -> None:
     write_private(service_token_file(paths), token)
 
 
-async def renew_service_token(paths: StackPaths) -> None:
+async def renew_service_token(paths: StackPaths, report: Callable[[str], None]) -> None:
     """Keep the token fresh until cancelled."""
     while True:
         await asyncio.sleep(_RENEWAL_SECONDS)
-        write_service_token(paths)
+        try:
+            write_service_token(paths)
+        except StackError as error:
+            report(f"The wallet's token was not renewed. {error}")

@@ -8,10 +8,11 @@ from asyncio.subprocess import STDOUT, Process
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from deploy.local.accounts import SystemAccount
 from deploy.local.errors import StackError
+from deploy.local.paths import unwritable
 from deploy.local.processes import ProcessIdentity, identify
 
 _PROBE_SECONDS: Final = 0.05
@@ -66,8 +67,9 @@ class Part:
     async def start(self) -> None:
         """Start the part and return once it answers; raises StackError with the end of its log when it does not."""
         spec = self.spec
-        self._process = await self._launch()
+        # Before the launch, which may fail: tries that end at once are to be ever further apart.
         self._started_at = time.monotonic()
+        self._process = await self._launch()
         self.identity = identify(self._process.pid)
         self.on_change()
         until = time.monotonic() + spec.ready_seconds_max
@@ -140,9 +142,8 @@ class Part:
 
     async def _launch(self) -> Process:
         spec = self.spec
-        _rotate(spec.log)
         account = spec.account
-        with spec.log.open("ab") as log:
+        with _open_log(spec.log) as log:
             return await asyncio.create_subprocess_exec(
                 *spec.argv,
                 env=dict(spec.env),
@@ -165,7 +166,11 @@ class Part:
         return f"{what} The end of its log ({self.spec.log}):{shown}"
 
 
-def _rotate(log: Path) -> None:
-    """Keep one older log beside the current one, so that logs stay bounded over many starts."""
-    if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
-        log.replace(log.with_suffix(".log.1"))
+def _open_log(log: Path) -> BinaryIO:
+    """Open a log to go on, and keep one older beside it, so that logs stay bounded over many starts."""
+    try:
+        if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
+            log.replace(log.with_suffix(".log.1"))
+        return log.open("ab")
+    except OSError as error:
+        raise unwritable(log, error) from error

@@ -24,6 +24,8 @@ class TestInfrastructureFailure:
             asyncpg.CannotConnectNowError(),
             asyncpg.DeadlockDetectedError(),
             asyncpg.DiskFullError(),
+            asyncpg.PostgresIOError(),
+            asyncpg.PostgresError.new({"C": "53100", "M": "could not extend file: No space left"}),
         ],
         ids=lambda error: type(error).__name__,
     )
