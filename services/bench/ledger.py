@@ -31,6 +31,7 @@ _UNARY_CALLERS: Final = 128
 _BATCHES_MOST: Final = 40
 _CALLS_MOST: Final = 3_000
 _PATH: Final = "/cagnotte.ledger.v1.LedgerService"
+_BATCH_PATH: Final = f"{_PATH}/BatchPostTransactions"
 _PARTS: Final = ("ledger", "postgres", "kafka")
 
 RATIOS: Final = (
@@ -128,9 +129,7 @@ def _empty_calls(empty: Caller, maker: TransferMaker, cpu: CpuMeter) -> Workload
 def _calls(
     stack: BenchStack, ledger: Caller, maker: TransferMaker, settling: Settling
 ) -> list[Workload]:
-    batch = ledger.method(
-        f"{_PATH}/BatchPostTransactions", pb.BatchPostTransactionsResponse.FromString
-    )
+    batch = ledger.method(_BATCH_PATH, pb.BatchPostTransactionsResponse.FromString)
     unary = ledger.method(f"{_PATH}/PostTransaction", pb.PostTransactionResponse.FromString)
     cpu = CpuMeter({part: stack.pids[part] for part in _PARTS})
     return [

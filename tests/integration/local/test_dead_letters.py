@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from typer.testing import CliRunner
 from deploy.local.dead_letters import DeadLetter, read_dead_letters, republish
 from deploy.local.identity import make_keys
 from deploy.local.paths import stack_paths
-from deploy.local.ports import hold_ports
+from deploy.local.ports import LOOPBACK, hold_ports
+from deploy.local.processes import identify
 from deploy.local.secrets import load_passwords, load_provider_secrets
-from deploy.local.state import StackState, save_state
+from deploy.local.state import PartState, StackState, save_state
 from services.cli_commands import app
 from services.common.kernel.clock import system_clock
 from services.common.kernel.ids import new_uuid7
@@ -115,7 +117,10 @@ class TestCommand:
         make_keys(paths)
         with hold_ports({}) as free:
             ports = {**free, "kafka": broker.port}
-        save_state(paths, StackState(clock="system", ports=ports, pid=0, ready=True))
+        running = PartState("kafka", f"{LOOPBACK}:{broker.port}", identify(os.getpid()))
+        save_state(
+            paths, StackState(clock="system", ports=ports, pid=0, ready=True, parts=(running,))
+        )
         return paths.root
 
     async def publish(self, broker: Broker, *messages: Message) -> None:

@@ -37,6 +37,8 @@ INTERRUPTED_AT_AN_IMPORT = """
 import os, signal, sys
 moment = sys.argv.pop()
 number = signal.Signals[sys.argv.pop()]
+# Tests that run in the background inherit that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def interrupt(event, arguments):
     if event == "import" and arguments[0] == moment:
         os.kill(os.getpid(), number)
