@@ -55,7 +55,7 @@ def running_stack(paths: StackPaths) -> RunStack:
     async def running() -> AsyncIterator[Running]:
         ready: asyncio.Future[StackState] = asyncio.get_running_loop().create_future()
         said: list[str] = []
-        work: asyncio.Future[None] = asyncio.ensure_future(
+        work: asyncio.Future[bool] = asyncio.ensure_future(
             run_stack(paths, clock=None, report=said.append, on_ready=ready.set_result, services=())
         )
         try:
