@@ -8,8 +8,8 @@ WITH made AS (
     FROM transaction
    WHERE status = 0
      AND kind IN (1, 3, 5)
-     AND purpose <> ALL($1::text[])),
-moved AS (
+     AND NOT purpose = ANY($1::text[])
+), moved AS (
   SELECT made.original_id, account.name, sum(posting.amount) AS amount,
          bool_and(made.reverses) AS reverses, min(made.purpose) AS purpose
     FROM made
@@ -18,7 +18,8 @@ moved AS (
    WHERE posting.layer = 0
      AND (account.gl_code = ANY($2::text[]) OR account.name = $3)
    GROUP BY made.original_id, account.name
-  HAVING sum(posting.amount) <> 0)
+  HAVING sum(posting.amount) <> 0
+)
 SELECT format('%s %s (%s) moved %s by hand',
               CASE WHEN bool_and(reverses) THEN 'what reversed' ELSE 'transaction' END,
               original_id, min(purpose),

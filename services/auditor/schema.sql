@@ -30,15 +30,15 @@ SELECT role.rolname AS grantee, privilege, journal.relname AS table_name
 
 -- hidden_code --
 -- Code that runs with statements on the service's tables: no release brings any.
-SELECT format('trigger %s on %s', tgname, tgrelid::regclass) AS name
+SELECT format('trigger %s on %s', pg_trigger.tgname, pg_trigger.tgrelid::regclass) AS name
   FROM pg_trigger
   JOIN pg_class ON pg_class.oid = pg_trigger.tgrelid
- WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
+ WHERE NOT pg_trigger.tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace
  UNION ALL
-SELECT format('rule %s on %s', rulename, ev_class::regclass)
+SELECT format('rule %s on %s', pg_rewrite.rulename, pg_rewrite.ev_class::regclass)
   FROM pg_rewrite
   JOIN pg_class ON pg_class.oid = pg_rewrite.ev_class
- WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
+ WHERE pg_class.relkind IN ('r', 'p') AND pg_class.relnamespace = current_schema()::regnamespace
  UNION ALL
 SELECT format('row security on %s', oid::regclass)
   FROM pg_class
