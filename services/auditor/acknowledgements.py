@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from services.auditor.object_lines import parse_object, read_lines
 from services.auditor.parallel import AuditError
 from services.auditor.report import OFFENDERS_MAX, Acknowledged, Check, VerifyReport
 
@@ -36,14 +37,8 @@ _KEYS: Final = ("check", "break", "by", "time", "why")
 
 def read_acknowledgements(file: Path) -> tuple[Acknowledged, ...]:
     """Read a file of acknowledgements; raise AuditError with the line that is none."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AuditError(f"cannot read the acknowledgements: {error}") from error
     return tuple(
-        _parse(line, f"{file}, line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
+        _parse(line, place) for place, line in read_lines(file, what="the acknowledgements")
     )
 
 
@@ -63,12 +58,7 @@ def write_acknowledgement(file: Path, acknowledged: Acknowledged) -> None:
 
 
 def _parse(line: str, place: str) -> Acknowledged:
-    try:
-        parts = json.loads(line)
-    except ValueError as error:
-        raise AuditError(f"{place} is no JSON: {error}") from error
-    if not isinstance(parts, dict) or sorted(parts) != sorted(_KEYS):
-        raise AuditError(f"{place} must be an object of {', '.join(_KEYS)}")
+    parts = parse_object(line, place, keys=_KEYS)
     if not all(isinstance(part, str) and part.strip() for part in parts.values()):
         raise AuditError(f"{place} leaves something empty: each part is a text")
     try:

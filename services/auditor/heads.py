@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from services.auditor.facts import QUERIES
+from services.auditor.object_lines import parse_object, read_lines
 from services.auditor.parallel import AuditError, Sources
 from services.auditor.report import BreakKind, Check, Head, VerifyReport
 from services.auditor.snapshot import Source, reading
@@ -33,14 +34,8 @@ class NotedHead(NamedTuple):
 
 def read_heads(file: Path) -> tuple[NotedHead, ...]:
     """Read a file of noted heads; raise AuditError where it is not there or a line is none."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AuditError(f"cannot read the heads noted before: {error}") from error
     return tuple(
-        _parse(line, f"{file}, line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
+        _parse(line, place) for place, line in read_lines(file, what="the heads noted before")
     )
 
 
@@ -108,12 +103,7 @@ async def _compare(
 
 
 def _parse(line: str, place: str) -> NotedHead:
-    try:
-        parts = json.loads(line)
-    except ValueError as error:
-        raise AuditError(f"{place} is no JSON: {error}") from error
-    if not isinstance(parts, dict) or sorted(parts) != sorted(_KEYS):
-        raise AuditError(f"{place} must be an object of {', '.join(_KEYS)}")
+    parts = parse_object(line, place, keys=_KEYS)
     try:
         return _noted(parts)
     except (TypeError, ValueError) as error:
