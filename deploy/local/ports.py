@@ -1,5 +1,6 @@
 """Which ports the parts listen on: the usual ones where they are free, remembered from start to start."""
 
+import secrets
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,9 @@ USUAL_PORTS: Final[Mapping[str, int]] = {
 }
 """Where one would look for each part first."""
 
+_UNASKED: Final = range(20_000, 32_000)
+"""Ports that no system gives away by itself; outgoing connections take theirs above (Linux: from 32,768)."""
+
 
 @contextmanager
 def hold_ports(remembered: Mapping[str, int]) -> Iterator[dict[str, int]]:
@@ -36,7 +40,7 @@ def hold_ports(remembered: Mapping[str, int]) -> Iterator[dict[str, int]]:
         for name, usual in USUAL_PORTS.items():
             port = remembered.get(name, usual)
             while port in chosen.values() or not _hold(port, holds):
-                port = _any_free_port()
+                port = any_free_port()
             chosen[name] = port
         yield chosen
 
@@ -72,8 +76,8 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _any_free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
+def any_free_port() -> int:
+    """Give a loopback port that nobody listens on just now, for one who takes it only moments later."""
+    while not is_free(port := secrets.choice(_UNASKED)):
+        pass
     return port

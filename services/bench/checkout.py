@@ -13,7 +13,7 @@ from rich.console import Console
 from cagnotte.wallet.v1 import checkout_service_pb2 as pb
 from cagnotte.wallet.v1 import wallet_pb2
 from deploy.local.identity import shopper_tokens
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, any_free_port
 from services.bench.baskets import TicketMaker
 from services.bench.calls import Caller, Send, open_caller
 from services.bench.cpu import CpuMeter
@@ -30,7 +30,6 @@ from services.bench.stack import BenchStack
 from services.bench.tickets import EmptyUnary
 from services.bench.transfers import Supply
 from services.common.runtime.dev_keys import JWKS_FILE
-from services.common.testing.postgres import free_port
 
 _CALLERS: Final = 48
 _SALES_FIRST: Final = 200
@@ -216,7 +215,7 @@ async def bench_checkout(stack: BenchStack, *, pace: Pace, console: Console) -> 
     """Run all rounds and give the report."""
     figures = Figures()
     async with AsyncExitStack() as resources:
-        address = f"{LOOPBACK}:{free_port()}"
+        address = f"{LOOPBACK}:{any_free_port()}"
         await resources.enter_async_context(
             run_empty_server(
                 jwks_file=stack.paths.keys / JWKS_FILE,

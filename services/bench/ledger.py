@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cagnotte.ledger.v1 import ledger_pb2
 from cagnotte.ledger.v1 import ledger_service_pb2 as pb
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, any_free_port
 from services.bench.calls import Caller, Send, open_caller
 from services.bench.cpu import CpuMeter
 from services.bench.empty_server import run_empty_server
@@ -24,7 +24,6 @@ from services.bench.settling import Settling, open_settling
 from services.bench.stack import BenchStack
 from services.bench.transfers import Supply, TransferMaker
 from services.common.runtime.dev_keys import JWKS_FILE
-from services.common.testing.postgres import free_port
 
 _BATCH_CALLERS: Final = 4
 _UNARY_CALLERS: Final = 128
@@ -83,7 +82,7 @@ async def bench_ledger(stack: BenchStack, *, pace: Pace, console: Console) -> Be
         engine, loop = await resources.enter_async_context(open_engine(stack))
         running = asyncio.create_task(loop.run())
         resources.push_async_callback(engine.stop)
-        address = f"{LOOPBACK}:{free_port()}"
+        address = f"{LOOPBACK}:{any_free_port()}"
         empty_pid = await resources.enter_async_context(
             run_empty_server(
                 jwks_file=stack.paths.keys / JWKS_FILE,

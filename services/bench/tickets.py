@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cagnotte.points.v1 import points_pb2
 from cagnotte.points.v1 import points_service_pb2 as pb
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, any_free_port
 from services.bench.baskets import TicketMaker
 from services.bench.calls import Caller, open_caller
 from services.bench.cpu import CpuMeter
@@ -21,7 +21,6 @@ from services.bench.settling import Settling, open_settling
 from services.bench.stack import BenchStack
 from services.bench.transfers import Supply
 from services.common.runtime.dev_keys import JWKS_FILE
-from services.common.testing.postgres import free_port
 
 _UNARY_CALLERS: Final = 64
 _UPLOAD_CALLERS: Final = 3
@@ -187,7 +186,7 @@ async def bench_tickets(stack: BenchStack, *, pace: Pace, console: Console) -> B
     """Run all rounds and give the report."""
     figures = Figures()
     async with AsyncExitStack() as resources:
-        address = f"{LOOPBACK}:{free_port()}"
+        address = f"{LOOPBACK}:{any_free_port()}"
         empty_pid = await resources.enter_async_context(
             run_empty_server(
                 jwks_file=stack.paths.keys / JWKS_FILE,

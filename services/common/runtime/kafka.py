@@ -39,6 +39,7 @@ from services.common.runtime.kafka_producer import (
     client_arguments,
     ensure_topics,
     open_producer,
+    start_client,
     stop_client,
 )
 from services.common.runtime.sequence_guard import SequenceGuard, Verdict
@@ -170,7 +171,8 @@ class Consumer(Generic[E]):
         )
         try:
             client.subscribe(self._topics, listener=_ForgetOnAssignment(guard))
-            await client.start()
+            # Joining waits for the group's other members, as long as they may take.
+            await start_client(client, seconds_max=None)
             yield client, guard
         finally:
             await stop_client(client)

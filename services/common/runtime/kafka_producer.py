@@ -28,6 +28,7 @@ BROKER_FAILURES: Final = (KafkaError, OSError, TimeoutError)
 _REQUEST_TIMEOUT_SECONDS: Final = 10.0
 _PUBLISH_TIMEOUT_SECONDS: Final = 30.0
 _STOP_TIMEOUT_SECONDS: Final = 3.0
+_START_GRACE_SECONDS: Final = 1.0
 _METADATA_AGE_SECONDS: Final = 30.0
 _BATCH_BYTES_MAX: Final = 512 * 1024
 _KEYS_CACHED: Final = 65_536
@@ -168,8 +169,7 @@ class Producer:
             count = await self._partitions(producer, topic)
             reader = AIOKafkaConsumer(**client_arguments(self._settings), **_READER)
             try:
-                async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
-                    await reader.start()
+                await start_client(reader)
                 yield reader, count
             finally:
                 await stop_client(reader)
@@ -184,9 +184,8 @@ class Producer:
         )
         observer = AIOKafkaConsumer(**arguments, **_READER)
         self._producer, self._observer = producer, observer
-        async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
-            await producer.start()
-            await observer.start()
+        await start_client(producer)
+        await start_client(observer)
 
     async def _disconnect(self) -> None:
         producer, observer = self._producer, self._observer
@@ -228,8 +227,8 @@ async def ensure_topics(settings: KafkaSettings, topics: Sequence[str]) -> None:
     """
     admin = AIOKafkaAdminClient(**client_arguments(settings))
     try:
+        await start_client(admin)
         async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
-            await admin.start()
             answer = await admin.create_topics(
                 [
                     NewTopic(name, settings.partitions, settings.replication_factor)
@@ -263,25 +262,56 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
     return arguments
 
 
+async def start_client(
+    client: Any, *, seconds_max: float | None = _REQUEST_TIMEOUT_SECONDS
+) -> None:
+    """Start a client, which is stopped with ``stop_client`` whatever comes of it.
+
+    aiokafka forgets its first connection, open, where its start is cancelled while it asks for the cluster's metadata.
+    So whoever goes away meanwhile, or has waited for too long, first gives the start a moment to get past that.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: the broker did not answer.
+    """
+    start = asyncio.create_task(client.start())
+    try:
+        async with asyncio.timeout(seconds_max):
+            await asyncio.shield(start)
+    finally:
+        if not start.done():
+            await asyncio.wait([start], timeout=_START_GRACE_SECONDS)
+            start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
+
+
 async def stop_client(client: Any, *, method: str = "stop") -> None:
     """Stop a client whose broker may be gone, within a limit; what it says is of no use.
 
     aiokafka's consumer, stopped while it fetches from a dead broker, passes the cancellation of its own tasks on to
-    whoever stops it: nobody cancelled the caller, who must not end of it. Then its connections are closed here.
+    whoever stops it: nobody cancelled the caller, who must not end of it. Then what it left is ended here.
     """
     try:
         async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
             await getattr(client, method)()
     except (*BROKER_FAILURES, asyncio.CancelledError) as error:
         log.debug("kafka.client_stopped_hard", error=type(error).__name__)
-        connections = getattr(client, "_client", None)
-        if connections is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
-                    await connections.close()
+        await _end_remains(client)
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
+
+
+async def _end_remains(client: Any) -> None:
+    """End the fetching and close the connections of a client that did not stop as it should."""
+    fetch = getattr(getattr(client, "_fetcher", None), "_fetch_task", None)
+    if fetch is not None:
+        fetch.cancel()
+        await asyncio.wait([fetch], timeout=_STOP_TIMEOUT_SECONDS)
+    connections = getattr(client, "_client", None)
+    if connections is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
+                await connections.close()
 
 
 async def _abandon(producer: Any) -> None:

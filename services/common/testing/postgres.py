@@ -11,7 +11,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +23,7 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
+from deploy.local.ports import any_free_port
 from services.common.runtime.config import PostgresSettings
 from services.common.runtime.database import Database, open_database
 from services.common.runtime.migrate import Journal, migrate
@@ -154,13 +154,6 @@ def start_postgres(programs: Path) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def free_port() -> int:
-    """Give a loopback port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def _server_user() -> str | None:
     """Choose whom the server runs as: ``postgres`` refuses root."""
     if os.geteuid() != 0:
@@ -189,7 +182,7 @@ def _run_initdb(programs: Path, data: Path, *, user: str | None) -> None:
 
 
 def _launch(programs: Path, data: Path, log_file: Path, *, user: str | None) -> Postgres:
-    port = free_port()
+    port = any_free_port()
     arguments: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port)]
     for name, value in _SETTINGS.items():
         arguments += ["-c", f"{name}={value}"]

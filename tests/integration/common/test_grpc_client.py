@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from cagnotte.common.v1 import clock_service_pb2 as pb
 from cagnotte.common.v1 import clock_service_pb2_grpc
+from deploy.local.ports import any_free_port
 from services.common.kernel.errors import Unavailable
 from services.common.runtime.clock import ServiceClock
 from services.common.runtime.clock_service import ClockServicer
@@ -25,7 +26,6 @@ from services.common.runtime.grpc_client import open_channel, parse_error
 from services.common.runtime.grpc_server import GrpcServer, Registration, build_server
 from services.common.runtime.identity import Identity, current_caller
 from services.common.runtime.telemetry import Tracing, current_traceparent, open_tracing
-from services.common.testing.postgres import free_port
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 GET = pb.GetTimeRequest()
@@ -129,7 +129,7 @@ class TestRetries:
 
     async def test_nobody_there_is_a_reason_too(self) -> None:
         """A refused connection reads like any other refusal."""
-        async with open_channel(f"127.0.0.1:{free_port()}", attempts_max=1) as channel:
+        async with open_channel(f"127.0.0.1:{any_free_port()}", attempts_max=1) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await clock_service_pb2_grpc.ClockServiceStub(channel).GetTime(GET, timeout=5)
 

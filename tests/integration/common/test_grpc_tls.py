@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cagnotte.common.v1 import clock_service_pb2, clock_service_pb2_grpc
+from deploy.local.ports import any_free_port
 from services.common.runtime.clock import ServiceClock
 from services.common.runtime.clock_service import clock_registration
 from services.common.runtime.config import CallerKind, GrpcSettings, IdentitySettings, TlsSettings
@@ -20,7 +21,6 @@ from services.common.runtime.dev_keys import open_dev_keys
 from services.common.runtime.grpc_client import ClientTls, open_channel, parse_error
 from services.common.runtime.grpc_server import GrpcServer, build_server
 from services.common.runtime.identity import Identity
-from services.common.testing.postgres import free_port
 
 DAY = timedelta(days=1)
 GET = clock_service_pb2.GetTimeRequest()
@@ -121,7 +121,7 @@ def tls(authority: Authority) -> TlsSettings:
         certificate_file=certificate,
         key_file=key,
         client_ca_file=authority.file,
-        token_listen=f"localhost:{free_port()}",
+        token_listen=f"localhost:{any_free_port()}",
     )
 
 

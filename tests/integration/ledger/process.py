@@ -17,12 +17,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from cagnotte.common.v1 import clock_service_pb2_grpc
 from cagnotte.ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
 from cagnotte.ledger.v1 import ledger_service_pb2 as pb
+from deploy.local.ports import any_free_port
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.config import CallerKind
 from services.common.runtime.dev_keys import open_dev_keys
 from services.common.runtime.grpc_client import open_channel
 from services.common.testing.kafka import Broker, start_broker
-from services.common.testing.postgres import TestDatabase, free_port
+from services.common.testing.postgres import TestDatabase
 
 START = datetime(2017, 3, 1, 9, 0, tzinfo=UTC)
 BANK, SALES, ALICE = "gl/512100", "gl/707100", "wallet/alice/prepaid"
@@ -43,7 +44,7 @@ class Service:
 async def run_ledger(database: TestDatabase, folder: Path) -> AsyncIterator[Service]:
     """Run ``python -m services.ledger serve`` beside a broker of its own."""
     keys = open_dev_keys(folder)
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{any_free_port()}"
 
     def token(kind: CallerKind) -> str:
         return keys.mint(kind, "test", now=datetime.now(UTC), lifetime=timedelta(hours=1))

@@ -13,13 +13,14 @@ from pathlib import Path
 import grpc
 import pytest
 
+from deploy.local.ports import any_free_port
 from services.common.kernel.clock import SimulatedClock
 from services.common.runtime.config import CallerKind
 from services.common.runtime.database import Database
 from services.common.runtime.dev_keys import DevKeys, open_dev_keys
 from services.common.runtime.group_commit import GroupCommit
 from services.common.runtime.grpc_client import open_channel
-from services.common.testing.postgres import Postgres, TestDatabase, free_port
+from services.common.testing.postgres import Postgres, TestDatabase
 from services.points.domain.ticket import TicketLimits
 from services.points.usecases.commit_batch import CommitBatch
 from services.points.usecases.execute import Queue
@@ -117,7 +118,7 @@ async def channels(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Chan
 
 @asynccontextmanager
 async def _process(database: TestDatabase, keys: DevKeys) -> AsyncIterator[str]:
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{any_free_port()}"
     env = os.environ | {
         "POINTS_POSTGRES__DSN": database.runtime_dsn,
         "POINTS_KAFKA__BOOTSTRAP": "127.0.0.1:9",

@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from services.common.testing.postgres import free_port
+from deploy.local.ports import any_free_port
 from tests.integration.wallet.sandbox import listening
 
 KEY = "sk_test_localstripe"
@@ -48,7 +48,7 @@ class Localstripe:
 @asynccontextmanager
 async def run_localstripe(folder: Path) -> AsyncIterator[Localstripe]:
     """Run localstripe and the door before it for the body."""
-    port = free_port()
+    port = any_free_port()
     arguments = ("--from-scratch", "--port", str(port))
     process = await create_subprocess_exec(
         sys.executable,

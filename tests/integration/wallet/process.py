@@ -22,11 +22,12 @@ from cagnotte.wallet.v1 import (
     wallet_pb2,
     wallet_service_pb2_grpc,
 )
+from deploy.local.ports import any_free_port
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.config import CallerKind
 from services.common.runtime.dev_keys import DevKeys, open_dev_keys
 from services.common.runtime.grpc_client import open_channel
-from services.common.testing.postgres import TestDatabase, free_port
+from services.common.testing.postgres import TestDatabase
 from services.wallet.domain.tender import TenderKind
 from tests.integration.wallet.holds import Purse
 from tests.integration.wallet.neighbors import Neighbors, run_neighbors
@@ -55,7 +56,7 @@ class Town:
     sandbox: Sandbox
     neighbors: Neighbors
     keys: DevKeys
-    address: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    address: str = field(default_factory=lambda: f"127.0.0.1:{any_free_port()}")
     customer_id: UUID = field(default_factory=new_uuid7)
     sequence: int = 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from services.common.testing.postgres import free_port
+from deploy.local.ports import any_free_port
 
 KEY = "sk_test_sandbox_of_tests"
 WEBHOOK_SECRET = "whsec_of_tests"
@@ -48,7 +48,7 @@ class Sandbox:
 @asynccontextmanager
 async def run_sandbox(folder: Path, *, webhook_url: str = "") -> AsyncIterator[Sandbox]:
     """Run a sandbox with quick "slow" and "late" cards for the body."""
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{any_free_port()}"
     arguments = ("--listen", address, "--dir", str(folder), "--slow-seconds", str(SLOW_SECONDS))
     process = await create_subprocess_exec(
         sys.executable,

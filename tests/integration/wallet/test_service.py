@@ -16,11 +16,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cagnotte.common.v1 import clock_service_pb2, clock_service_pb2_grpc
 from cagnotte.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
+from deploy.local.ports import any_free_port
 from services.common.kernel.chain import GENESIS
 from services.common.runtime.config import CallerKind
 from services.common.runtime.dev_keys import DevKeys, open_dev_keys
 from services.common.runtime.grpc_client import open_channel
-from services.common.testing.postgres import RUNTIME_ROLE, Postgres, TestDatabase, free_port
+from services.common.testing.postgres import RUNTIME_ROLE, Postgres, TestDatabase
 
 NEW_YEAR = datetime(2017, 1, 1, tzinfo=UTC)
 
@@ -40,7 +41,7 @@ async def run_wallet(
     database: TestDatabase, keys: DevKeys
 ) -> AsyncIterator[tuple[grpc.aio.Channel, Process]]:
     """Run ``python -m services.wallet serve`` and open an operator's channel to it."""
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{any_free_port()}"
     env = os.environ | {
         "WALLET_POSTGRES__DSN": database.runtime_dsn,
         "WALLET_KAFKA__BOOTSTRAP": "127.0.0.1:9",

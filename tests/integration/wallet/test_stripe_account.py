@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from deploy.local.ports import any_free_port
 from services.common.kernel.ids import new_uuid7
-from services.common.testing.postgres import free_port
 from services.wallet.clients.answer import CallAnswer
 from services.wallet.clients.provider import CardCall, ProviderUnavailable
 from services.wallet.domain.leg import LegPhase
@@ -79,7 +79,7 @@ class TestTrouble:
         call = await desk.call("pm_card_visa")
         authorized = replace(call, provider_reference="pi_any")
 
-        async with open_adapter(f"http://127.0.0.1:{free_port()}") as provider:
+        async with open_adapter(f"http://127.0.0.1:{any_free_port()}") as provider:
             first = await provider.authorize(call)
             later = [
                 await provider.retry_authorization(call),

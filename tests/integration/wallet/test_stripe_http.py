@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.common.testing.postgres import free_port
+from deploy.local.ports import any_free_port
 from services.wallet.clients.stripe_http import NoAnswer, NotConnected, Transport, open_session
 
 PATIENT_SECONDS = 20.0
@@ -68,7 +68,7 @@ class TestTransport:
         async with _transport() as transport:
             with pytest.raises(NotConnected):
                 await transport.request_async(
-                    "post", f"http://{host}:{free_port()}", HEADERS, "a=1"
+                    "post", f"http://{host}:{any_free_port()}", HEADERS, "a=1"
                 )
 
     @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ import asyncpg
 import pytest
 import stripe
 
+from deploy.local.ports import any_free_port
 from services.common.kernel.errors import Unavailable
 from services.common.kernel.ids import new_uuid7
 from services.common.runtime.database import Database
-from services.common.testing.postgres import TestDatabase, free_port
+from services.common.testing.postgres import TestDatabase
 from services.wallet.api.webhooks import PATH, open_webhooks
 from services.wallet.clients.provider import ProviderEvent
 from services.wallet.usecases.hear import Ears, Hear, HearAll, ears
@@ -280,7 +281,7 @@ async def running_ears(hear: HearAll) -> AsyncIterator[Ears]:
 async def counter(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Counter]:
     """Run a sandbox that delivers webhooks, and a door with a database behind it."""
     driver = Driver()
-    door = f"127.0.0.1:{free_port()}"
+    door = f"127.0.0.1:{any_free_port()}"
     async with database.open() as db:
         hear = Hear(db, driver, shard_id=0)
         async with (
@@ -332,7 +333,7 @@ class TestHearing:
         """The loop survives a provider that does not answer, and finds its place again."""
         async with counter.db.connection() as conn:
             await counter.poller().poll(conn)
-        async with open_adapter(f"http://127.0.0.1:{free_port()}") as nobody:
+        async with open_adapter(f"http://127.0.0.1:{any_free_port()}") as nobody:
             broken = PollProvider(counter.db, nobody, counter.hear, shard_id=0, idle_seconds=0.01)
             await _run_for(broken, 0.3)
         payment_id = await counter.pay("pm_card_webhookMissing")
@@ -351,7 +352,7 @@ class TestDeath:
         """A webhook is acknowledged once it is heard: the provider repeats it, and its list tells it, too."""
         driver = Driver()
         turn: list[Ears] = []
-        door = f"127.0.0.1:{free_port()}"
+        door = f"127.0.0.1:{any_free_port()}"
 
         async def submit(event: ProviderEvent) -> None:
             await turn[-1].submit(event)

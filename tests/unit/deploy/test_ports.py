@@ -2,15 +2,13 @@
 
 import socket
 
-from deploy.local.ports import LOOPBACK, USUAL_PORTS, hold_ports, is_free
+from deploy.local.ports import LOOPBACK, USUAL_PORTS, any_free_port, hold_ports, is_free
 
 
 class TestHoldPorts:
     def test_keeps_the_remembered_one_where_it_is_free(self) -> None:
         """Addresses survive a restart."""
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            free = probe.getsockname()[1]
+        free = any_free_port()
 
         with hold_ports({"ledger": free}) as ports:
             assert ports["ledger"] == free
@@ -35,3 +33,9 @@ class TestHoldPorts:
         """Two stacks started at once never choose the same port, although nobody listens yet."""
         with hold_ports({}) as ports, hold_ports(ports) as others:
             assert not set(ports.values()) & set(others.values())
+
+
+class TestAnyFreePort:
+    def test_is_none_that_an_outgoing_connection_may_take(self) -> None:
+        """Between its choice and its use no connection of anybody gets it (Linux gives those 32,768 and up)."""
+        assert all(any_free_port() < 32_768 for _ in range(50))
