@@ -39,6 +39,11 @@ class LedgerClient:
         self._stub = LedgerServiceStub(channel)
         self._remote = Remote(token=token, timeout_seconds=timeout_seconds)
 
+    @property
+    def in_doubt(self) -> bool:
+        """See ``MoneyHolds``."""
+        return self._remote.in_doubt
+
     async def hold(self, command: MoneyHold) -> CallAnswer:
         """See ``MoneyHolds``."""
         legs = [

@@ -31,6 +31,11 @@ class PointsClient:
         self._stub = points_service_pb2_grpc.PointsServiceStub(channel)
         self._remote = Remote(token=token, timeout_seconds=timeout_seconds)
 
+    @property
+    def in_doubt(self) -> bool:
+        """See ``ValueHolds``."""
+        return self._remote.in_doubt
+
     async def hold(self, command: ValueHold) -> CallAnswer:
         """See ``ValueHolds``. A hold that has ended meanwhile is a no."""
         request = points_service_pb2.HoldValueRequest(

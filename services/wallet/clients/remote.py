@@ -30,6 +30,8 @@ class Remote:
         """Take our token (none: the channel's certificate says who we are) and a call's deadline."""
         self._token = token
         self._timeout_seconds = timeout_seconds
+        self.in_doubt = False
+        """Whether the last call that ended got no answer: the next one may get none either."""
 
     async def call(self, method: Any, request: Any) -> Any:
         """Call a method once; whoever asked decides whether to ask again.
@@ -38,8 +40,14 @@ class Remote:
             grpc.aio.AioRpcError: see ``refusal_of``.
             TokenUnreadable: nothing was sent.
         """
-        metadata = self._token.metadata() if self._token is not None else None
-        return await method(request, timeout=self._timeout_seconds, metadata=metadata)
+        try:
+            metadata = self._token.metadata() if self._token is not None else None
+            response = await method(request, timeout=self._timeout_seconds, metadata=metadata)
+        except FAILURES as error:
+            self.in_doubt = not refusal_of(error)
+            raise
+        self.in_doubt = False
+        return response
 
 
 def refusal_of(error: Exception) -> str:

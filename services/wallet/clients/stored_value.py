@@ -55,6 +55,10 @@ class ValueBalances:
 class ValueHolds(Protocol):
     """What the wallet asks of ``points``."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last call got no answer: ask for something that holds nothing before a hold is begun."""
+
     async def hold(self, command: ValueHold) -> CallAnswer:
         """Hold the quantity, whole or not at all. DECLINED has the reason of points."""
 
@@ -71,6 +75,10 @@ class ValueHolds(Protocol):
 
 class MoneyHolds(Protocol):
     """What the wallet asks of ``ledger``."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last call got no answer: ask for something that holds nothing before a hold is begun."""
 
     async def hold(self, command: MoneyHold) -> CallAnswer:
         """Hold the amount, whole or not at all. DECLINED has the reason of the ledger."""

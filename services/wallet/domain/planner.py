@@ -5,7 +5,7 @@ and to the lines. It reserves nothing; the saga does.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from services.common.kernel.errors import FailedPrecondition, InvalidArgument
@@ -30,13 +30,12 @@ class CardAmountTooSmall(FailedPrecondition):
     reason = "CARD_AMOUNT_TOO_SMALL"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Funds:
-    """What a shopper can spend now, holds deducted."""
+class Funds(NamedTuple):
+    """What a shopper can spend now, holds deducted; None where nobody looked."""
 
-    kitty_minor: int
-    points: int
-    prepaid_minor: int
+    kitty_minor: int | None = None
+    points: int | None = None
+    prepaid_minor: int | None = None
 
 
 class Plan(NamedTuple):
@@ -94,9 +93,9 @@ def plan_tenders(
     """Plan what each means pays of ``due_minor``, in the order of the request.
 
     A means without an amount pays as much as it has, up to what is left. One with an amount pays exactly that, up to
-    what is left; what it has not got is missing, and no other means steps in for it unasked. A means that has nothing
-    pays 0. Points are never taken above their worth: the amount they pay is rounded down, and the points to the fewest
-    that are worth it.
+    what is left; what it has not got is missing, and no other means steps in for it unasked. Where nobody looked, an
+    amount is planned as asked, and its hold will tell. A means that has nothing pays 0. Points are never taken above
+    their worth: the amount they pay is rounded down, and the points to the fewest that are worth it.
 
     A card pays ``card_least_minor`` at least, or nothing: means without an amount pay less where they would leave it a
     smaller rest, the last one first.
@@ -125,6 +124,15 @@ def plan_tenders(
         "The rest is less than a card pays.",
         card_minor=card_minor,
         least_minor=card_least_minor,
+    )
+
+
+def undetermined(requests: Iterable[TenderRequest]) -> frozenset[TenderKind]:
+    """Give the means whose part depends on what they have: stored value that was asked for without an amount."""
+    return frozenset(
+        request.kind
+        for request in requests
+        if not request.amount_minor and request.kind is not TenderKind.CARD
     )
 
 
@@ -198,16 +206,22 @@ def _plan_one(
             card = card_of(shopper, request.payment_method_id)
             return _planned(request.kind, min(wanted, card_max), 0, available_minor=0, card=card)
         case TenderKind.PREPAID:
-            available = max(funds.prepaid_minor, 0)
+            available = _available(funds.prepaid_minor, wanted)
             return _planned(request.kind, min(wanted, available), 0, available_minor=available)
         case TenderKind.KITTY:
-            available = max(funds.kitty_minor, 0)
+            available = _available(funds.kitty_minor, wanted)
             amount = min(wanted, available)
             return _planned(request.kind, amount, amount, available_minor=available)
         case TenderKind.POINTS:
-            available = worth_of(max(funds.points, 0), value)
+            points = funds.points
+            available = wanted if points is None else worth_of(max(points, 0), value)
             amount, quantity = _points_for(min(wanted, available), value)
             return _planned(request.kind, amount, quantity, available_minor=available)
+
+
+def _available(balance_minor: int | None, wanted: int) -> int:
+    """Give what can be taken; where nobody looked, what is wanted."""
+    return wanted if balance_minor is None else max(balance_minor, 0)
 
 
 def _planned(

@@ -67,6 +67,6 @@ class PlannedTender:
     quantity: int
     """Points or kitty cents behind the amount; 0 for money."""
     available_minor: int
-    """What the means had; 0 for a card."""
+    """What the means had; its part of the plan where nobody looked; 0 for a card."""
     card: CardMeans | None
     """Present exactly for a card."""

@@ -21,7 +21,13 @@ from services.wallet.domain.paying import (
     require_claimed,
 )
 from services.wallet.domain.payment import Payment
-from services.wallet.domain.planner import Funds, Plan, all_means, check_requests, plan_tenders
+from services.wallet.domain.planner import (
+    Funds,
+    Plan,
+    all_means,
+    check_requests,
+    plan_tenders,
+)
 from services.wallet.domain.shopper import Shopper
 from services.wallet.domain.tender import TenderRequest
 from services.wallet.usecases.declines import CardDeclines
@@ -96,13 +102,18 @@ class Pay:
         """
         checkout, shopper = await self._reader.own_checkout(checkout_id, caller=caller)
         require_claimed(checkout, shopper_id(caller))
-        return Planned(checkout, await self._plan(checkout, tenders, shopper, shopper_id(caller)))
+        require_open(checkout, now=self._clock())
+        check_requests(tenders)
+        requests = tenders or all_means(shopper)
+        funds = await self._read_funds(shopper_id(caller), {each.kind for each in requests})
+        return Planned(checkout, self._plan(checkout, requests, shopper, funds))
 
     async def pay(self, request: PayRequest, *, caller: Caller) -> Payment:
         """Begin an attempt, and give the checkout at rest, or as it is when the time is over.
 
         A repeat is recognized before anything is planned: its own holds have lowered what the
-        shopper has.
+        shopper has. Of means with an amount nobody asks beforehand what they have: their holds
+        tell (see ``ReadFunds.to_ask``).
 
         Raises:
             CheckoutNotFound, CheckoutNotClaimed, CheckoutNotOpen: as they say.
@@ -121,7 +132,13 @@ class Pay:
             return await self._in_time.await_rest(checkout)
         require_open(checkout, now=self._clock())
         require_attempt_left(checkout, attempts_max=self._terms.attempts_max)
-        plan = await self._plan(checkout, request.tenders, shopper, shopper_id(caller), early=early)
+        check_requests(request.tenders)
+        requests = request.tenders or all_means(shopper)
+        asked = early if early is not None and not checkout.attempt else None
+        funds = await (
+            asked or self._read_funds(shopper_id(caller), self._read_funds.to_ask(requests))
+        )
+        plan = self._plan(checkout, requests, shopper, funds)
         if plan.missing_minor:
             raise TendersInsufficient(
                 "The tenders do not pay what is due.", missing_minor=plan.missing_minor
@@ -152,8 +169,10 @@ class Pay:
         The answer may be older than the checkout that is read. It holds for one that was never tried: an attempt that
         ended in between would have given its holds back, and they would be missing from the answer.
         """
-        kinds = {tender.kind for tender in request.tenders}
-        if not kinds:  # All that the shopper has, which is still to be read.
+        kinds = self._read_funds.to_ask(request.tenders)
+        if (
+            not kinds
+        ):  # Amounts are named, or all that the shopper has is meant, which is still to be read.
             yield None
             return
         early = asyncio.create_task(self._read_funds(shopper_id(caller), kinds))
@@ -164,22 +183,13 @@ class Pay:
             # Who did not need the answer does not hear that there was none.
             await asyncio.gather(early, return_exceptions=True)
 
-    async def _plan(
+    def _plan(
         self,
         checkout: Checkout,
-        tenders: Sequence[TenderRequest],
+        requests: Sequence[TenderRequest],
         shopper: Shopper | None,
-        customer_id: UUID,
-        *,
-        early: _Early | None = None,
+        funds: Funds,
     ) -> Plan:
-        require_open(checkout, now=self._clock())
-        check_requests(tenders)
-        requests = tenders or all_means(shopper)
-        if early is None or checkout.attempt:
-            funds = await self._read_funds(customer_id, {request.kind for request in requests})
-        else:
-            funds = await early
         return plan_tenders(
             requests,
             due_minor=checkout.basket.due_minor,

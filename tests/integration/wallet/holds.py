@@ -28,6 +28,7 @@ class Purse:
     stolen: TenderKind | None = None
     """What somebody else takes between the plan and the hold."""
     asked: int = 0
+    in_doubt: bool = False
     """How often somebody wanted to know what there is."""
     outdated: dict[TenderKind, int] | None = None
     """What the next one who asks is told: that which was there before something happened."""
@@ -73,6 +74,11 @@ class Values:
         """Take the shopper's purse."""
         self._purse = purse
 
+    @property
+    def in_doubt(self) -> bool:
+        """Tell whether the last answer was lost."""
+        return self._purse.in_doubt
+
     async def hold(self, command: ValueHold) -> CallAnswer:
         """Hold points or kitty."""
         kind = TenderKind.KITTY if command.amount.currency.name == "KITTY" else TenderKind.POINTS
@@ -97,6 +103,11 @@ class Moneys:
     def __init__(self, purse: Purse) -> None:
         """Take the shopper's purse."""
         self._purse = purse
+
+    @property
+    def in_doubt(self) -> bool:
+        """Tell whether the last answer was lost."""
+        return self._purse.in_doubt
 
     async def hold(self, command: MoneyHold) -> CallAnswer:
         """Hold prepaid money."""

@@ -22,7 +22,6 @@ from tests.integration.wallet.world import (
     CARD_MINOR,
     DUE_MINOR,
     KITTY_MINOR,
-    MIXED,
     PREPAID_MINOR,
     TILL,
     Wallet,
@@ -156,47 +155,6 @@ class TestPay:
         assert checkout.decline.code == "VALUE_INSUFFICIENT"
         assert wallet.world.purse.open_holds() == []
         assert await wallet.world.intents() == []
-
-
-class TestAskingEarly:
-    """What the shopper has is asked for while the checkout is being read."""
-
-    async def test_is_asked_once_for_a_checkout_that_was_never_tried(self, wallet: Wallet) -> None:
-        """The answer holds: no attempt of it can have ended in between."""
-        await wallet.enrol("pm_card_visa")
-        checkout_id = await wallet.open_claimed()
-
-        await wallet.pay(checkout_id, [TenderKind.KITTY, TenderKind.CARD])
-
-        assert wallet.world.purse.asked == 1
-
-    async def test_is_asked_again_once_an_attempt_has_ended(self, wallet: Wallet) -> None:
-        """The first answer may be of a moment at which that attempt still held something."""
-        await wallet.enrol("pm_card_chargeDeclined")
-        purse = wallet.world.purse
-        purse.available[TenderKind.PREPAID] = DUE_MINOR
-        checkout_id = await wallet.open_claimed()
-        await wallet.pay(checkout_id, [TenderKind.CARD])
-        purse.outdated = dict.fromkeys(TenderKind, 0)
-
-        checkout = await wallet.pay(checkout_id, [TenderKind.PREPAID])
-
-        assert checkout.state is CheckoutState.SETTLED
-
-    async def test_whoever_names_no_means_pays_with_all(self, wallet: Wallet) -> None:
-        """What those are stands with the shopper, who is read first."""
-        await wallet.enrol("pm_card_visa")
-        checkout_id = await wallet.open_claimed()
-
-        checkout = await wallet.pay(checkout_id, [])
-
-        assert checkout.state is CheckoutState.SETTLED
-        assert {leg.kind for leg in checkout.legs} == set(MIXED)
-
-    async def test_an_answer_that_nobody_needs_is_not_waited_for(self, wallet: Wallet) -> None:
-        """A checkout that is not there is not there, whatever points and ledger say."""
-        with pytest.raises(CheckoutNotFound):
-            await wallet.pay(new_uuid7(), MIXED)
 
 
 class TestPending:

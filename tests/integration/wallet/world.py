@@ -1,7 +1,7 @@
 """A wallet without its API, in this process, on a real database and a real provider's process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -210,13 +210,15 @@ class Wallet:
         kinds: Sequence[TenderKind] = MIXED,
         *,
         request_id: UUID | None = None,
+        amounts: Mapping[TenderKind, int] | None = None,
     ) -> Checkout:
-        """Pay with these means, each with as much as it has."""
+        """Pay with these means, each with as much as it has, or with the amount that is named for it."""
+        named = amounts or {}
         request = PayRequest(
             request_id=request_id or new_uuid7(),
-            request_hash=sha256(repr(kinds).encode()).digest(),
+            request_hash=sha256(repr((kinds, named)).encode()).digest(),
             checkout_id=checkout_id,
-            tenders=[TenderRequest(kind, 0, None) for kind in kinds],
+            tenders=[TenderRequest(kind, named.get(kind, 0), None) for kind in kinds],
         )
         payment = await self.paying.pay(request, caller=self.world.shopper)
         assert isinstance(payment, Checkout)

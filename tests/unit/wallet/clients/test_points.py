@@ -122,6 +122,23 @@ class TestHold:
         assert await client.hold(HOLD) == unknown("IDENTITY_UNAVAILABLE")
 
 
+class TestInDoubt:
+    @pytest.mark.parametrize("trouble", TROUBLE, ids=lambda error: error.code().name)
+    async def test_follows_trouble_until_points_decides_again(
+        self, trouble: grpc.aio.AioRpcError
+    ) -> None:
+        """What points refuses is an answer as good as any other."""
+        client, _ = _client(HoldValue=trouble, ReleaseHold=refusal(HoldNotFound("None.")))
+
+        doubts = [client.in_doubt]
+        await client.hold(HOLD)
+        doubts.append(client.in_doubt)
+        await client.release(LEG_ID)
+        doubts.append(client.in_doubt)
+
+        assert doubts == [False, True, False]
+
+
 class TestRelease:
     @pytest.mark.parametrize(
         ("reply", "answer"),

@@ -51,7 +51,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TENDERS_INVALID: _ErrorReason.ValueType  # 9
     """TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""
     ERROR_REASON_TENDERS_INSUFFICIENT: _ErrorReason.ValueType  # 10
-    """TENDERS_INSUFFICIENT: the tenders do not pay what is due, with FAILED_PRECONDITION; `missing_minor` tells how much."""
+    """TENDERS_INSUFFICIENT: the tenders do not pay what is due, with FAILED_PRECONDITION; `missing_minor` tells how much.
+    Nothing has begun. A tender whose exact amount is not there is found out by its hold instead: that is a decline.
+    """
     ERROR_REASON_PAYMENT_METHOD_NOT_FOUND: _ErrorReason.ValueType  # 11
     """PAYMENT_METHOD_NOT_FOUND: the shopper has no such method, or none at all, with NOT_FOUND."""
     ERROR_REASON_PAYMENT_METHODS_TOO_MANY: _ErrorReason.ValueType  # 12
@@ -117,7 +119,9 @@ paid ticket to points is then told TICKET_STATUS_CONFLICT, refunds the checkout 
 ERROR_REASON_TENDERS_INVALID: ErrorReason.ValueType  # 9
 """TENDERS_INVALID: a kind twice, kitty together with points, a method for what is no card, with INVALID_ARGUMENT."""
 ERROR_REASON_TENDERS_INSUFFICIENT: ErrorReason.ValueType  # 10
-"""TENDERS_INSUFFICIENT: the tenders do not pay what is due, with FAILED_PRECONDITION; `missing_minor` tells how much."""
+"""TENDERS_INSUFFICIENT: the tenders do not pay what is due, with FAILED_PRECONDITION; `missing_minor` tells how much.
+Nothing has begun. A tender whose exact amount is not there is found out by its hold instead: that is a decline.
+"""
 ERROR_REASON_PAYMENT_METHOD_NOT_FOUND: ErrorReason.ValueType  # 11
 """PAYMENT_METHOD_NOT_FOUND: the shopper has no such method, or none at all, with NOT_FOUND."""
 ERROR_REASON_PAYMENT_METHODS_TOO_MANY: ErrorReason.ValueType  # 12
