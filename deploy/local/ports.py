@@ -3,6 +3,7 @@
 import secrets
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
@@ -28,6 +29,12 @@ USUAL_PORTS: Final[Mapping[str, int]] = {
 _UNASKED: Final = range(20_000, 32_000)
 """Ports that no system gives away by itself; outgoing connections take theirs above (Linux: from 32,768)."""
 
+_GIVEN_MAX: Final = 64
+"""So many ports a process may have been given without anybody listening there yet."""
+
+_given: Final[deque[ExitStack]] = deque()
+"""The claims on them, oldest first."""
+
 
 @contextmanager
 def hold_ports(remembered: Mapping[str, int]) -> Iterator[dict[str, int]]:
@@ -40,7 +47,7 @@ def hold_ports(remembered: Mapping[str, int]) -> Iterator[dict[str, int]]:
         for name, usual in USUAL_PORTS.items():
             port = remembered.get(name, usual)
             while port in chosen.values() or not _hold(port, holds):
-                port = any_free_port()
+                port = secrets.choice(_UNASKED)
             chosen[name] = port
         yield chosen
 
@@ -77,7 +84,15 @@ def is_free(port: int) -> bool:
 
 
 def any_free_port() -> int:
-    """Give a loopback port that nobody listens on just now, for one who takes it only moments later."""
-    while not is_free(port := secrets.choice(_UNASKED)):
+    """Give a loopback port that nobody listens on, for one who takes it only moments later.
+
+    It is claimed as a stack's ports are, so no other process is given it meanwhile: a service takes its port seconds
+    after the choice.
+    """
+    claim = ExitStack()
+    while not _hold(port := secrets.choice(_UNASKED), claim):
         pass
+    _given.append(claim)
+    if len(_given) > _GIVEN_MAX:
+        _given.popleft().close()
     return port

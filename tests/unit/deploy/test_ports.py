@@ -1,6 +1,9 @@
 """The choice of ports."""
 
+import os
 import socket
+import subprocess
+import sys
 
 from deploy.local.ports import LOOPBACK, USUAL_PORTS, any_free_port, hold_ports, is_free
 
@@ -8,10 +11,10 @@ from deploy.local.ports import LOOPBACK, USUAL_PORTS, any_free_port, hold_ports,
 class TestHoldPorts:
     def test_keeps_the_remembered_one_where_it_is_free(self) -> None:
         """Addresses survive a restart."""
-        free = any_free_port()
+        remembered = 10_000 + os.getpid() % 10_000  # Where no part and no test looks for one.
 
-        with hold_ports({"ledger": free}) as ports:
-            assert ports["ledger"] == free
+        with hold_ports({"ledger": remembered}) as ports:
+            assert ports["ledger"] == remembered
 
     def test_gives_up_one_that_is_taken(self) -> None:
         """A stack starts also where somebody else listens on its port by now."""
@@ -39,3 +42,17 @@ class TestAnyFreePort:
     def test_is_none_that_an_outgoing_connection_may_take(self) -> None:
         """Between its choice and its use no connection of anybody gets it (Linux gives those 32,768 and up)."""
         assert all(any_free_port() < 32_768 for _ in range(50))
+
+    def test_is_given_to_nobody_else_until_it_is_taken(self) -> None:
+        """Neither another process nor a stack gets it, although nobody listens there yet."""
+        with hold_ports({"ledger": any_free_port()}) as ports:
+            given = [any_free_port() for _ in range(20)]
+            held = "from deploy.local.ports import hold_ports\nwith hold_ports({'ledger': %d}) as ports: print(ports)"
+
+            other = subprocess.run(
+                [sys.executable, "-c", held % given[0]], capture_output=True, text=True, check=True
+            )
+
+        assert len(set(given)) == len(given)
+        assert not set(given) & set(ports.values())
+        assert str(given[0]) not in other.stdout
