@@ -67,11 +67,13 @@ class TestLending:
         self, lending: Lending, database: TestDatabase
     ) -> None:
         """As when the server was started anew."""
+        lost = asyncio.Event()
         async with lending.lend() as conn:
             pid = await conn.fetchval(_PID)
+            conn.add_termination_listener(lambda _: lost.set())
         async with asyncpg.create_pool(database.runtime_dsn, min_size=1, max_size=1) as other:
             await other.execute("SELECT pg_terminate_backend($1)", pid)
-        await asyncio.sleep(0.2)
+        await asyncio.wait_for(lost.wait(), 60)
 
         async with lending.lend() as conn:
             assert await conn.fetchval(_PID) != pid
