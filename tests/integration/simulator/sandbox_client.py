@@ -20,8 +20,8 @@ WEBHOOK_SECRET = "whsec_test"
 
 TIMEOUT_SECONDS = 1.0
 
-ANSWER_SECONDS_MAX = 30
-PATIENT_SECONDS = 30.0
+ANSWER_SECONDS_MAX = 60
+PATIENT_SECONDS = 60.0
 """For calls that nothing is to disturb: a busy machine may take its time."""
 
 

@@ -22,12 +22,23 @@ from tests.integration.simulator.sandbox_client import (
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[stripe.StripeClient]:
-    """Open Stripe's own client on a sandbox of the test's."""
-    async with (
-        running_sandbox(settings_of(tmp_path)) as url,
-        client_of(url, timeout_seconds=TIMEOUT_SECONDS) as client,
-    ):
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    """Run a sandbox of the test's."""
+    async with running_sandbox(settings_of(tmp_path)) as url:
+        yield url
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[stripe.StripeClient]:
+    """Open Stripe's own client on it."""
+    async with client_of(url) as client:
+        yield client
+
+
+@pytest.fixture
+async def hasty(url: str) -> AsyncIterator[stripe.StripeClient]:
+    """Open a client that soon gives up."""
+    async with client_of(url, timeout_seconds=TIMEOUT_SECONDS) as client:
         yield client
 
 
@@ -152,11 +163,11 @@ class TestWithStripesClient:
 class TestFaults:
     @pytest.mark.parametrize("fault", ["hang", "dropAfterCommit", "late"])
     async def test_that_lose_the_answer_leave_the_payment(
-        self, client: stripe.StripeClient, fault: str
+        self, client: stripe.StripeClient, hasty: stripe.StripeClient, fault: str
     ) -> None:
         """The caller hears nothing; the payment is reserved, and the key says so in the end."""
         with pytest.raises(stripe.APIConnectionError):
-            await authorize(client, f"pm_card_{fault}", key="k")
+            await authorize(hasty, f"pm_card_{fault}", key="k")
 
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
             again = None
@@ -168,11 +179,11 @@ class TestFaults:
 
     @pytest.mark.parametrize("fault", ["hangBeforeCommit", "dropBeforeCommit"])
     async def test_that_lose_the_request_leave_nothing(
-        self, client: stripe.StripeClient, fault: str
+        self, client: stripe.StripeClient, hasty: stripe.StripeClient, fault: str
     ) -> None:
         """The caller hears nothing, and nothing is there; the next try does the work."""
         with pytest.raises(stripe.APIConnectionError):
-            await authorize(client, f"pm_card_{fault}", key="k")
+            await authorize(hasty, f"pm_card_{fault}", key="k")
 
         assert (await client.v1.payment_intents.list_async()).data == []
         assert (await authorize(client, f"pm_card_{fault}", key="k")).status == "requires_capture"
@@ -182,11 +193,11 @@ class TestFaults:
         assert (await authorize(client, "pm_card_slow", key="k")).status == "requires_capture"
 
     async def test_one_caller_does_not_hold_up_the_others(
-        self, client: stripe.StripeClient
+        self, client: stripe.StripeClient, hasty: stripe.StripeClient
     ) -> None:
         """While some requests hang, others are answered."""
         hanging = [
-            asyncio.create_task(authorize(client, "pm_card_hang", key=f"h{number}"))
+            asyncio.create_task(authorize(hasty, "pm_card_hang", key=f"h{number}"))
             for number in range(20)
         ]
         async with asyncio.timeout(ANSWER_SECONDS_MAX):

@@ -11,6 +11,7 @@ import aiohttp
 import stripe
 from aiohttp import web
 
+from deploy.local.ports import any_free_port
 from services.simulator.sandbox.main import running_sandbox
 from tests.integration.simulator.sandbox_client import (
     AS_USER,
@@ -29,7 +30,7 @@ class Listener:
         self.refusals = refusals
         self.believed: list[dict[str, Any]] = []
         self.forged = 0
-        self.port = 0
+        self.port = any_free_port()
 
     @property
     def url(self) -> str:
@@ -45,7 +46,6 @@ class Listener:
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", self.port).start()
-            self.port = runner.addresses[0][1]
             yield
         finally:
             await runner.cleanup()
