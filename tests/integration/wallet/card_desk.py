@@ -12,8 +12,9 @@ from services.wallet.domain.leg import LegPhase
 from tests.integration.wallet.sandbox import KEY, Sandbox
 
 AMOUNT_MINOR = 4321
-PATIENT_SECONDS = 20.0
-HASTY_SECONDS = 0.4
+PATIENT_SECONDS = 60.0
+HASTY_SECONDS = 1.0
+"""Shorter than what is slow, and long enough for the sandbox to have received what was sent, and kept it."""
 SILENT_FAULTS = {"hang", "hangbeforecommit", "late", "slow"}
 """The faults that a caller notices by its deadline alone."""
 

@@ -8,7 +8,7 @@ from services.wallet.clients.provider import CardCall, Provider
 from services.wallet.domain.ladder import Rung, rung
 from services.wallet.domain.leg import LegPhase
 
-PROBES_MAX = 15
+PROBES_MAX = 300
 _WAIT_SECONDS = 0.2
 
 

@@ -15,9 +15,9 @@ from deploy.local.ports import any_free_port
 
 KEY = "sk_test_sandbox_of_tests"
 WEBHOOK_SECRET = "whsec_of_tests"
-SLOW_SECONDS = 0.8
-LATE_SECONDS = 1.6
-_START_SECONDS_MAX = 30.0
+SLOW_SECONDS = 2.0
+LATE_SECONDS = 3.0
+_START_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True, slots=True)

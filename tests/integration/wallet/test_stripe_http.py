@@ -9,8 +9,8 @@ import pytest
 from deploy.local.ports import any_free_port
 from services.wallet.clients.stripe_http import NoAnswer, NotConnected, Transport, open_session
 
-PATIENT_SECONDS = 20.0
-HASTY_SECONDS = 0.2
+PATIENT_SECONDS = 60.0
+HASTY_SECONDS = 1.0
 HEADERS = {"Authorization": "Bearer sk_test_1"}
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
