@@ -27,7 +27,7 @@ KIND_VARIABLE: Final = "CAGNOTTE_TEST_KAFKA"
 """``embedded`` (the default) or ``apache``."""
 
 _START_SECONDS_MAX: Final = 60.0
-_STOP_SECONDS_MAX: Final = 5.0
+_STOP_SECONDS_MAX: Final = 60.0
 _POLL_SECONDS: Final = 0.02
 
 

@@ -34,7 +34,7 @@ OWNER_ROLE: Final = "cagnotte_owner"
 RUNTIME_ROLE: Final = "cagnotte_runtime"
 
 _START_SECONDS_MAX: Final = 60.0
-_STOP_SECONDS_MAX: Final = 20.0
+_STOP_SECONDS_MAX: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 _SETTINGS: Final = {
     "listen_addresses": HOST,

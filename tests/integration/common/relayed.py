@@ -150,7 +150,7 @@ async def relaying(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until it is so; a test that waits in vain fails after a while."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 -- a fake has nothing to wait on
             await asyncio.sleep(0.01)
 

@@ -49,7 +49,7 @@ class TestSessions:
                 await asyncio.Event().wait()
 
         task = asyncio.create_task(accept_and_hang())
-        await asyncio.wait_for(accepted.wait(), 10)
+        await asyncio.wait_for(accepted.wait(), 60)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -72,7 +72,7 @@ class TestLease:
             waiting = asyncio.create_task(second())
             await asyncio.sleep(0.2)
             order.append("first")
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, 60)
 
         assert order == ["first", "second"]
 

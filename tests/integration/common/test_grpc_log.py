@@ -90,6 +90,6 @@ class TestCanonicalLine:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        await server.stop(grace_seconds=5)  # Once every call has ended.
+        await server.stop(grace_seconds=60)  # Once every call has ended.
 
         assert logged()[0]["grpc_code"] == "CANCELLED"

@@ -150,7 +150,7 @@ async def call_as(
     )
     async with open_channel(server.address, tls=tls, attempts_max=1) as channel:
         try:
-            await clock_service_pb2_grpc.ClockServiceStub(channel).GetTime(GET, timeout=5)
+            await clock_service_pb2_grpc.ClockServiceStub(channel).GetTime(GET, timeout=60)
         except grpc.aio.AioRpcError as error:
             return error.code()
         return grpc.StatusCode.OK

@@ -108,7 +108,7 @@ class TestRest:
         async with lending.lend():
             assert pool.get_idle_size() == 0
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not pool.get_idle_size():  # noqa: ASYNC110 -- a timer ends it
                 await asyncio.sleep(0.01)
 

@@ -19,7 +19,7 @@ from services.common.runtime.grpc_server import GrpcServer, build_server
 from services.common.runtime.identity import Identity
 from services.common.runtime.lifecycle import Loop, run, serve
 
-SETTINGS = GrpcSettings(grace_seconds=2.0)
+SETTINGS = GrpcSettings(grace_seconds=60.0)
 HURRIED = GrpcSettings(grace_seconds=0.1)
 
 
@@ -43,7 +43,7 @@ async def until_serving(server: GrpcServer) -> None:
     """Wait until the server answers that it is healthy."""
     async with grpc.aio.insecure_channel(server.address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=10)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=60)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -60,7 +60,7 @@ class TestServe:
 
         terminate()
 
-        assert await asyncio.wait_for(serving, 10) == 0
+        assert await asyncio.wait_for(serving, 60) == 0
 
     async def test_a_dead_loop_ends_the_process(self, server: GrpcServer) -> None:
         """Half a service is worse than none: exit code 1, and the orchestrator starts anew."""
@@ -70,7 +70,7 @@ class TestServe:
 
         loops = [Loop("well", for_ever), Loop("ill", die)]
 
-        assert await asyncio.wait_for(serve(server, loops=loops, settings=SETTINGS), 10) == 1
+        assert await asyncio.wait_for(serve(server, loops=loops, settings=SETTINGS), 60) == 1
 
     async def test_a_loop_that_returns_has_died_too(self, server: GrpcServer) -> None:
         """Loops are for ever."""
@@ -80,7 +80,7 @@ class TestServe:
 
         loops = [Loop("leaves", leave)]
 
-        assert await asyncio.wait_for(serve(server, loops=loops, settings=SETTINGS), 10) == 1
+        assert await asyncio.wait_for(serve(server, loops=loops, settings=SETTINGS), 60) == 1
 
     async def test_loops_end_in_their_order_after_they_have_finished(
         self, server: GrpcServer
@@ -104,7 +104,7 @@ class TestServe:
         serving = asyncio.create_task(serve(server, loops=loops, settings=SETTINGS))
         await until_serving(server)
         terminate()
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, 60)
 
         assert ended == ["consumer cancelled", "commits drained"]
 
@@ -119,7 +119,7 @@ class TestServe:
         await until_serving(server)
         terminate()
 
-        assert await asyncio.wait_for(serving, 10) == 0
+        assert await asyncio.wait_for(serving, 60) == 0
 
 
 class TestRun:

@@ -96,7 +96,7 @@ class TestRelay:
             idle_seconds=0.02,
         )
         running = asyncio.create_task(relay.run())
-        async with asyncio.timeout(20), db.connection() as conn:
+        async with asyncio.timeout(60), db.connection() as conn:
             while await conn.fetchval("SELECT seq FROM relay_cursor") != 10:  # noqa: ASYNC110 -- a row
                 await asyncio.sleep(0.01)
         running.cancel()

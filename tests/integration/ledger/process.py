@@ -108,7 +108,7 @@ def timestamp(time: datetime) -> Timestamp:
     return message
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 -- another process

@@ -241,7 +241,7 @@ async def listen(broker: Broker, topic: str, *, count: int) -> list[Any]:
         group_id=None,
     )
     records: list[Any] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await client.start()
         try:
             while len(records) < count:

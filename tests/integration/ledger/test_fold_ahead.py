@@ -55,7 +55,7 @@ async def administrator(ledger: Ledger) -> "AsyncIterator[asyncpg.Connection[asy
 
 async def waiting_writers(ledger: Ledger) -> list[int]:
     """Wait until somebody waits for the head, and give the sessions that do."""
-    async with administrator(ledger) as conn, asyncio.timeout(10):
+    async with administrator(ledger) as conn, asyncio.timeout(60):
         while not (rows := await conn.fetch(_WAITING)):  # noqa: ASYNC110 -- PostgreSQL tells nobody
             await asyncio.sleep(0.01)
         return [row[0] for row in rows]

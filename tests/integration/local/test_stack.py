@@ -26,7 +26,7 @@ from deploy.local.state import StackState
 from deploy.local.status import PartStatus, look_at_parts
 
 Session: TypeAlias = "asyncpg.Connection[Any]"
-ANSWER_SECONDS_MAX = 30
+ANSWER_SECONDS_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)

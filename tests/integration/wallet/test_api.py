@@ -31,7 +31,7 @@ from tests.integration.wallet.world import (
 )
 
 SETTLED = wallet_pb2.CHECKOUT_STATE_SETTLED
-HEARD_SECONDS_MAX = 20.0
+HEARD_SECONDS_MAX = 60.0
 
 
 def watch_request(

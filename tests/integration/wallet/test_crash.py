@@ -30,7 +30,7 @@ from tests.integration.wallet.world import (
     run_wallet,
 )
 
-CRASH_SECONDS_MAX = 20.0
+CRASH_SECONDS_MAX = 60.0
 TOP_UP_MINOR = 2_500
 
 

@@ -33,7 +33,7 @@ from tests.integration.wallet.localstripe import KEY, Localstripe, run_localstri
 
 AMOUNT_MINOR = 4321
 ASKS_FOR_AUTHENTICATION = "4000002760003184"
-HEARD_SECONDS_MAX = 20.0
+HEARD_SECONDS_MAX = 60.0
 
 
 @pytest.fixture

@@ -230,7 +230,7 @@ class Wallet:
 
     async def at_rest(self, checkout_id: UUID) -> Checkout:
         """Wait until nothing is in flight."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (checkout := await self.read(checkout_id)).in_flight:
                 await self.engine.in_time.await_rest(checkout)
         return checkout

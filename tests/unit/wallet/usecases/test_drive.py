@@ -18,7 +18,7 @@ from tests.unit.wallet.domain.till import CHECKOUT, cancelling, held, settled, s
 
 DONE, DECLINED, NOT_SENT = LegPhase.DONE, LegPhase.DECLINED, LegPhase.NOT_SENT
 UNKNOWN = LegPhase.OUTCOME_UNKNOWN
-SECONDS_MAX = 10.0
+SECONDS_MAX = 60.0
 
 
 @dataclass
