@@ -219,6 +219,13 @@ def tender(
     return wallet_pb2.TenderRequest(kind=kind, amount_minor=amount_minor, payment_method_id=method)
 
 
+async def settled_books(stack: Stack, shop: Shop) -> dict[str, int]:
+    """Give the trial balance once everything that happened before is booked: the audit waits for it, and says so."""
+    report = await asyncio.to_thread(stack.verify)
+    assert report["ok"], [check for check in report["checks"] if not check["ok"]]
+    return await shop.general_ledger()
+
+
 async def eventually(look: Callable[[], Awaitable[T]], wanted: T) -> T:
     """Look until it is as wanted, or until time is over, and give what was seen last."""
     seen = await look()

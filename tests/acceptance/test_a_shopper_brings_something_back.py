@@ -20,11 +20,9 @@ from tests.acceptance.shopping import (
     eventually,
     line,
     open_shop,
+    settled_books,
     tender,
 )
-
-LOOKS_THAT_AGREE = 3
-"""Books that have not moved for so many seconds stand still, also on a busy machine."""
 
 KITTY = wallet_pb2.TENDER_KIND_KITTY
 POINTS = wallet_pb2.TENDER_KIND_POINTS
@@ -76,7 +74,7 @@ async def expirations(shop: Shop, shopper: Shopper) -> list[tuple[int, int, int]
 
 
 class TestAWholeBasketBroughtBack:
-    async def test_gives_each_tender_what_it_paid(self, shop: Shop) -> None:
+    async def test_gives_each_tender_what_it_paid(self, stack: Stack, shop: Shop) -> None:
         """Card, prepaid balance, kitty with its expiry, sale, VAT and coupon: all as it was before."""
         shopper = await shop.shopper()
         await shop.give_kitty(shopper, 100)
@@ -86,7 +84,7 @@ class TestAWholeBasketBroughtBack:
         async def rest() -> dict[str, int]:
             return await shop.general_ledger()
 
-        books = await settled_books(shop)
+        books = await settled_books(stack, shop)
         ticket = groceries(shop, shopper)
         checkout_id = await paid(
             shop, shopper, ticket, tender(KITTY), tender(PREPAID), tender(CARD)
@@ -186,18 +184,6 @@ class TestAWholeBasketBroughtBack:
         ]
         assert (points.taken, points.shortfall) == (0, 49)
         assert (await shopper.phone.loyalty()).points == left
-
-
-async def settled_books(shop: Shop) -> dict[str, int]:
-    """Give the trial balance once it stands still: earlier events have been booked."""
-    seen = await shop.general_ledger()
-    looks = 0
-    while looks < LOOKS_THAT_AGREE:
-        await asyncio.sleep(1)
-        again = await shop.general_ledger()
-        looks = looks + 1 if again == seen else 0
-        seen = again
-    return seen
 
 
 class TestTheProof:
