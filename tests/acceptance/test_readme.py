@@ -59,6 +59,10 @@ class TestReadme:
     def test_a_phones_developer_pays_and_brings_back_as_often_as_pasted(self, folder: Path) -> None:
         """Each time the basket is paid with balance and card, and given back whole."""
         script = block_after("For a phone's developer, and a till's at checkout", "sh")
+        # A refund that takes longer than an answer may is told by the stream.
+        script += (
+            """cagnotte call wallet.WatchCheckout '{"checkoutId": "'$CHECKOUT'"}' --as till\n"""
+        )
 
         for _ in range(PASTES):
             said = run(script, folder)
