@@ -45,9 +45,11 @@ from services.points.domain.settling import caused_id, settle
 from services.points.domain.ticket import TicketLimits
 
 ANY_TIME: Final = TicketLimits(
-    future_tolerance=timedelta(days=36_500), age_max=timedelta(days=36_500)
+    future_tolerance=timedelta(days=36_500),
+    age_max=timedelta(days=36_500),
+    total_minor_max=2**63 - 1,
 )
-"""A recorded ticket was in time by the settings of its day, which nobody has kept."""
+"""A recorded ticket was in time, and not too large, by the settings of its day, which nobody has kept."""
 
 UNREADABLE: Final = (DomainError, DecodeError, ValueError, KeyError, AssertionError)
 """What reading or folding a fact that was tampered with can raise."""

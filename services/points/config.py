@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from services.common.runtime.config import ServiceSettings
-from services.points.domain.ticket import TicketLimits
+from services.points.domain.ticket import TOTAL_MINOR_MAX, TicketLimits
 
 
 class Settings(ServiceSettings):
@@ -44,10 +44,14 @@ class Settings(ServiceSettings):
     ticket_future_seconds_max: Annotated[
         int, Field(ge=0, description="How far the clock of a till may be ahead of ours.")
     ] = 300
+    ticket_total_minor_max: Annotated[
+        PositiveInt, Field(description="What a ticket may come to, in cents with VAT.")
+    ] = TOTAL_MINOR_MAX
 
     def ticket_limits(self) -> TicketLimits:
-        """Give the limits of a ticket's time."""
+        """Give the limits of a ticket's time and amount."""
         return TicketLimits(
             future_tolerance=timedelta(seconds=self.ticket_future_seconds_max),
             age_max=timedelta(days=self.ticket_age_days_max),
+            total_minor_max=self.ticket_total_minor_max,
         )

@@ -29,7 +29,14 @@ from services.points.domain.keeping import KeepDecision
 from services.points.domain.member import RequestIdReused
 from services.points.domain.programme import in_force
 from services.points.domain.state import CURRENCIES, BalanceRow
-from services.points.domain.ticket import Ticket, TicketKey, TicketLimits, check_time, ticket_id_of
+from services.points.domain.ticket import (
+    Ticket,
+    TicketKey,
+    TicketLimits,
+    check_amount,
+    check_time,
+    ticket_id_of,
+)
 
 _EARNED: Final = 255
 """The place of the earning among the ids derived from a ticket's event."""
@@ -77,11 +84,12 @@ def decide_ticket(
     """Record a ticket by the rules of its own time, or recognize it.
 
     The key decides first: what is recorded is answered again for ever, even when the ticket
-    has become too old to be recorded now.
+    has become too old, or its amount too large, to be recorded now.
 
     Raises:
         RequestIdReused: the command's id recorded another ticket.
         TicketTimeOutOfRange: the time of the ticket cannot be.
+        TicketAmountTooLarge: its total is above what the settings allow.
     """
     known = batch.tickets.get(command.ticket.key)
     if known is not None:
@@ -97,6 +105,7 @@ def decide_ticket(
     if command.request_id in batch.request_keys:
         raise RequestIdReused("The id recorded another ticket.", request_id=command.request_id)
     check_time(command.ticket, limits, now=now)
+    check_amount(command.ticket, limits)
     decision = _record_new(batch, command, now=now, keep=keep)
     return RecordOutcome(RecordStatus.RECORDED, replayed=False, decision=decision)
 

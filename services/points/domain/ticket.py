@@ -14,6 +14,9 @@ from services.common.kernel.gtin import has_check_digit
 BUSINESS_DATE_TOLERANCE: Final = timedelta(days=1)
 """How far a store's business day may be from the calendar day of a ticket's time."""
 
+TOTAL_MINOR_MAX: Final = 99_999_999
+"""What a ticket can come to unless the settings say otherwise: what a checkout can, 999,999.99 EUR."""
+
 _UUID_VERSION: Final = 8 << 76
 _UUID_VARIANT: Final = 2 << 62
 _UUID_FREE_BITS: Final = ~(0xF << 76 | 0x3 << 62)
@@ -59,6 +62,12 @@ class TicketTimeOutOfRange(InvalidArgument):
     """The time of a ticket is not one at which it can have happened: a wrong clock."""
 
     reason = "TICKET_TIME_OUT_OF_RANGE"
+
+
+class TicketAmountTooLarge(InvalidArgument):
+    """The ticket comes to more than any sale of the chain: a slip of the till, or worse."""
+
+    reason = "TICKET_AMOUNT_TOO_LARGE"
 
 
 class TicketInvalid(InvalidArgument):
@@ -143,10 +152,11 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketLimits:
-    """How far a ticket's time may be from now."""
+    """How far a ticket's time may be from now, and what it may come to; a line is never more than its ticket."""
 
     future_tolerance: timedelta
     age_max: timedelta
+    total_minor_max: int = TOTAL_MINOR_MAX
 
 
 def ticket_id_of(key: TicketKey) -> UUID:
@@ -198,6 +208,20 @@ def check_time(ticket: Ticket, limits: TicketLimits, *, now: datetime) -> None:
             "The business date is not that of the ticket's time; check the till's business day.",
             violations=[("ticket.key.business_date", "is more than a day from occur_time")],
             business_date=ticket.key.business_date.isoformat(),
+        )
+
+
+def check_amount(ticket: Ticket, limits: TicketLimits) -> None:
+    """Refuse a ticket of an amount that nobody pays at a till: it would be credited and booked before anybody looks.
+
+    Raises:
+        TicketAmountTooLarge: its total is above the limit.
+    """
+    if ticket.total_minor > limits.total_minor_max:
+        raise TicketAmountTooLarge(
+            "The ticket comes to more than a ticket may.",
+            violations=[("ticket.total_minor", f"is above {limits.total_minor_max}")],
+            total_minor_max=limits.total_minor_max,
         )
 
 

@@ -17,8 +17,9 @@ AGE_MAX: Final = timedelta(days=2)
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 """How far the clock of a till may be ahead."""
 
-DUE_MINOR_MAX: Final = 99_999_999
-"""What a checkout can be worth: no card pays more (Stripe: eight digits), and neither does anything else at a till."""
+TOTAL_MINOR_MAX: Final = 99_999_999
+"""What a basket can come to, coupons included: no card pays more (Stripe: eight digits), and points takes no ticket
+of more unless its settings say so."""
 
 BUSINESS_DATE_TOLERANCE: Final = timedelta(days=1)
 """How far a store's business day may be from the calendar day of a basket's time, as in points."""
@@ -177,6 +178,6 @@ def _tender_faults(
         faults.append(("ticket.tenders", f"CHECKOUT is {checkout}, but {basket.due_minor} is due"))
     if basket.due_minor <= 0:
         faults.append(("ticket.total_minor", "leaves nothing to pay"))
-    if basket.due_minor > DUE_MINOR_MAX:
-        faults.append(("ticket.total_minor", f"leaves more than {DUE_MINOR_MAX} to pay"))
+    if basket.total_minor > TOTAL_MINOR_MAX:
+        faults.append(("ticket.total_minor", f"is above {TOTAL_MINOR_MAX}"))
     return faults

@@ -189,6 +189,26 @@ class TestPointsService:
         assert parse_error(refused.value).reason == "TICKET_TIME_OUT_OF_RANGE"
         assert parse_error(missing.value).reason == "TICKET_NOT_FOUND"
 
+    async def test_refuses_a_ticket_of_an_amount_that_nobody_pays(self, channels: Channels) -> None:
+        """Alone or in a queue: nothing is credited or written, and its neighbours in the queue are."""
+        operator = stub(channels, CallerKind.OPERATOR)
+        await operator.PublishProgramme(load_publish_request(read_programme("demo")))
+        await enrol(stub(channels, CallerKind.SERVICE))
+        till = stub(channels, CallerKind.TILL, "0330/07")
+        most, above = ticket_request(1, sales=99_999_999), ticket_request(2, sales=100_000_000)
+
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await till.RecordTicket(above)
+        queue = await till.RecordTickets(rpc.RecordTicketsRequest(tickets=[above, most]))
+        with pytest.raises(grpc.aio.AioRpcError) as missing:
+            await till.GetTicket(rpc.GetTicketRequest(key=above.ticket.key))
+        balances = await till.GetBalances(rpc.GetBalancesRequest(card_number=CARD))
+
+        assert parse_error(refused.value).reason == "TICKET_AMOUNT_TOO_LARGE"
+        assert [one.refusal.reason for one in queue.outcomes] == ["TICKET_AMOUNT_TOO_LARGE", ""]
+        assert parse_error(missing.value).reason == "TICKET_NOT_FOUND"
+        assert {balance.available for balance in balances.balances} == {999_999, 2_500_000}
+
     async def test_shows_shoppers_only_what_is_theirs(self, channels: Channels) -> None:
         """A shopper who names a stranger's card or member is refused, known or not."""
         service = stub(channels, CallerKind.SERVICE)

@@ -12,11 +12,13 @@ from services.points.domain.ticket import (
     TenderKind,
     Ticket,
     TicketInvalid,
+    TicketAmountTooLarge,
     TicketKey,
     TicketKind,
     TicketLimits,
     TicketTimeOutOfRange,
     TicketTotalsDiffer,
+    check_amount,
     check_ticket,
     check_time,
     ticket_id_of,
@@ -138,6 +140,23 @@ class TestCheckTime:
                 check_time(ticket, LIMITS, now=NOW)
         else:
             check_time(ticket, LIMITS, now=NOW)
+
+
+class TestCheckAmount:
+    def test_takes_the_largest_ticket(self) -> None:
+        """The limit itself is still a sale."""
+        check_amount(ticket_of(LINE._replace(sales_minor=LIMITS.total_minor_max)), LIMITS)
+
+    def test_refuses_one_cent_more(self) -> None:
+        """However many lines make it up: the total counts, and no line can be more than that."""
+        most = LINE._replace(sales_minor=LIMITS.total_minor_max)
+        ticket = ticket_of(most, LINE._replace(line_number=2, sales_minor=1))
+
+        with pytest.raises(TicketAmountTooLarge) as refused:
+            check_amount(ticket, LIMITS)
+
+        assert refused.value.metadata == {"total_minor_max": "99999999"}
+        assert [path for path, _ in refused.value.violations] == ["ticket.total_minor"]
 
 
 class TestTicket:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.wallet.domain.basket import (
-    DUE_MINOR_MAX,
+    TOTAL_MINOR_MAX,
     Basket,
     TicketKind,
     TicketNotPayable,
@@ -89,9 +89,17 @@ class TestCheckBasket:
 
     def test_refuses_what_no_card_could_pay(self) -> None:
         """The most that a card pays is the most that a checkout can be worth."""
-        check_basket(a_basket(DUE_MINOR_MAX), [(TicketTender.CHECKOUT, DUE_MINOR_MAX)], gtins=[])
-        above = DUE_MINOR_MAX + 1
+        most = TOTAL_MINOR_MAX
+        check_basket(a_basket(most), [(TicketTender.CHECKOUT, most)], gtins=[])
+        above = most + 1
         assert faults(a_basket(above), [(TicketTender.CHECKOUT, above)]) == {"ticket.total_minor"}
+
+    def test_refuses_a_sale_that_a_coupon_makes_payable(self) -> None:
+        """One cent by phone and a million by a coupon would be booked as a claim on the supplier, and points as a sale."""
+        coupon = TOTAL_MINOR_MAX
+        basket = a_basket(1, coupon_minor=coupon)
+        tenders = [(TicketTender.SUPPLIER_COUPON, coupon), (TicketTender.CHECKOUT, 1)]
+        assert faults(basket, tenders) == {"ticket.total_minor"}
 
 
 class TestCheckTime:

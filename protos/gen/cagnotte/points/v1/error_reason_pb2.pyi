@@ -138,6 +138,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: { "reason": "EVENT_UNREADABLE", "domain": "cagnotte",
                "metadata": { "type": "cagnotte.wallet.v1.CheckoutSettled" } }
     """
+    ERROR_REASON_TICKET_AMOUNT_TOO_LARGE: _ErrorReason.ValueType  # 21
+    """TICKET_AMOUNT_TOO_LARGE: the ticket comes to more than the settings allow a ticket, with INVALID_ARGUMENT: a slip of
+    the till, such as an article's number typed as its price. Nothing was written. A sale that really was that large is
+    recorded once the limit is raised.
+
+    Example: { "reason": "TICKET_AMOUNT_TOO_LARGE", "domain": "cagnotte", "metadata": { "total_minor_max": "99999999" } }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons of the points service. The value's name without its prefix is the `reason` of the
@@ -260,5 +267,12 @@ event has it, no call does.
 
 Example: { "reason": "EVENT_UNREADABLE", "domain": "cagnotte",
            "metadata": { "type": "cagnotte.wallet.v1.CheckoutSettled" } }
+"""
+ERROR_REASON_TICKET_AMOUNT_TOO_LARGE: ErrorReason.ValueType  # 21
+"""TICKET_AMOUNT_TOO_LARGE: the ticket comes to more than the settings allow a ticket, with INVALID_ARGUMENT: a slip of
+the till, such as an article's number typed as its price. Nothing was written. A sale that really was that large is
+recorded once the limit is raised.
+
+Example: { "reason": "TICKET_AMOUNT_TOO_LARGE", "domain": "cagnotte", "metadata": { "total_minor_max": "99999999" } }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
