@@ -27,7 +27,8 @@ def test_a_ticket_that_is_recorded_is_answered_again_whatever_the_limit_is_now()
         keep=KEEP,
     )
 
-    assert isinstance(again, RecordOutcome) and again.replayed
+    assert isinstance(again, RecordOutcome)
+    assert again.replayed
     assert isinstance(other, TicketAmountTooLarge)
 
 

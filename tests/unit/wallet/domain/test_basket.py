@@ -95,7 +95,7 @@ class TestCheckBasket:
         assert faults(a_basket(above), [(TicketTender.CHECKOUT, above)]) == {"ticket.total_minor"}
 
     def test_refuses_a_sale_that_a_coupon_makes_payable(self) -> None:
-        """One cent by phone and a million by a coupon would be booked as a claim on the supplier, and points as a sale."""
+        """One cent by phone and a million by coupon: books and points would take it for a sale of a million."""
         coupon = TOTAL_MINOR_MAX
         basket = a_basket(1, coupon_minor=coupon)
         tenders = [(TicketTender.SUPPLIER_COUPON, coupon), (TicketTender.CHECKOUT, 1)]
