@@ -8,6 +8,7 @@ written, and everything that was folded upon it is thrown away and decided again
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Final
 
 import asyncpg
@@ -139,8 +140,10 @@ class CommitBatch:
         """Write a batch that was folded ahead, in its turn; False when that fold does not count any more."""
         try:
             if folded.empty or folded.rows is None:
-                await self._turn(folded, before)
-                await self._write_small(folded)
+                # It holds back the rows of those behind it: nobody may wait for them who is waited for here.
+                async with self._sending:
+                    await self._turn(folded, before)
+                    await self._write_small(folded)
             else:
                 await self._write_large(folded, folded.rows, before)
         except _FoldedInVain:
@@ -183,11 +186,13 @@ class CommitBatch:
         """Write a batch in a transaction: the journal's rows ahead of its turn, then, behind the head, all the rest.
 
         So PostgreSQL takes in one batch while it still sums up and commits the one before. Rows are sent in the order
-        of the batches: who waits for another's row waits for an earlier batch. And whoever has sent rows never waits
-        for an earlier batch that has failed, since that may in turn wait for these rows.
+        of the batches, whoever gets a connection first: who waits for another's row waits for an earlier batch. And
+        whoever has sent rows never waits for an earlier batch that has failed, since that may in turn wait for these
+        rows.
         """
-        async with self._db.transaction() as conn:
+        async with AsyncExitStack() as stack:
             async with self._sending:
+                conn = await stack.enter_async_context(self._db.transaction())
                 if folded.standing.broken.is_set():
                     raise _FoldedInVain
                 await transactions.insert_journal(conn, rows)

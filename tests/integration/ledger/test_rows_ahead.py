@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import pytest
 
-from services.common.runtime.database import is_infrastructure_failure
+from services.common.runtime.database import Connection, Database, is_infrastructure_failure
+from services.common.runtime.lending import Lent
 from services.common.testing.clock import ManualClock
 from services.common.testing.postgres import TestDatabase
 from services.ledger.domain.batch import Result
@@ -22,6 +24,10 @@ SIZE = 40
 _SENT = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
     " AND state = 'idle in transaction' AND query LIKE 'COPY \"posting\"%'"
+)
+_TAKE_NUMBER = (
+    "INSERT INTO transaction SELECT $1, shard_id, $2, kind, status, effective_time, recorded_time, basis, purpose,"
+    " reference, target_id, expire_time, request_hash FROM transaction LIMIT 1"
 )
 _WAITING = (
     "SELECT pid FROM pg_stat_activity"
@@ -55,16 +61,16 @@ async def balance_held(ledger: Ledger) -> AsyncIterator[None]:
 
 async def sessions(ledger: Ledger, query: str) -> list[int]:
     """Wait until some session is as a query asks for, and give those that are."""
-    async with administrator(ledger) as conn, asyncio.timeout(10):
+    async with administrator(ledger) as conn, asyncio.timeout(60):
         while not (rows := await conn.fetch(query)):  # noqa: ASYNC110 -- PostgreSQL tells nobody
             await asyncio.sleep(0.01)
         return [row[0] for row in rows]
 
 
-def other_writer(ledger: Ledger, chart: Chart) -> CommitBatch:
+def other_writer(ledger: Ledger, chart: Chart, db: Database | None = None) -> CommitBatch:
     """Give a second writer of the shard, as another process would be."""
     return CommitBatch(
-        ledger.db,
+        db or ledger.db,
         AccountDirectory(shard_id=0, size_max=100),
         chart,
         ManualClock(START),
@@ -145,6 +151,70 @@ async def test_whoever_holds_the_head_is_not_waited_for(
 
     assert none_sent == []
     assert statuses(await batch) == {0}
+    assert (await ledger.journal.verify()).ok
+
+
+async def test_no_row_is_sent_before_those_of_a_small_batch(
+    ledger: Ledger, ledger_database: TestDatabase
+) -> None:
+    """A small batch waits for whoever holds the head; rows behind it would be waited for in their turn."""
+    await opened(ledger)
+    async with ledger_database.open_as_owner() as owner, owner.transaction():
+        head = await owner.fetchval("SELECT seq FROM shard_head WHERE shard_id = 0 FOR UPDATE")
+        batches = [asyncio.create_task(ledger.decide(*transfers(count))) for count in (3, SIZE)]
+        await sessions(ledger, _WAITING)
+        await asyncio.wait(batches, timeout=0.2)
+
+        # What another process does that holds the head and has a larger batch than our small one.
+        for seq in range(head + 1, head + 6):
+            await owner.execute(_TAKE_NUMBER, uuid4(), seq)
+        await owner.execute("DELETE FROM transaction WHERE seq > $1", head)
+
+    assert [statuses(await batch) for batch in batches] == [{0}, {0}]
+    assert (await ledger.accounts.balance_now(ALICE)).balances.posted == 5 + 2 * SIZE + 3
+    assert (await ledger.journal.verify()).ok
+
+
+class SlowConnection(Database):
+    """A database of which one transaction waits for its connection, while the next ones have theirs at hand."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.is_next_slow = False
+        self.asked, self.there = asyncio.Event(), asyncio.Event()
+
+    def connection(self) -> Lent:
+        """Lend one at once."""
+        return self._db.connection()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Begin one, sooner or later."""
+        if self.is_next_slow:
+            self.is_next_slow = False
+            self.asked.set()
+            await self.there.wait()
+        async with self._db.transaction() as conn:
+            yield conn
+
+
+async def test_rows_are_sent_in_the_order_of_the_batches(ledger: Ledger, chart: Chart) -> None:
+    """Also when the first batch gets its connection last: who repeats a row of it waits for it, never the reverse."""
+    slow = SlowConnection(ledger.db)
+    writer = other_writer(ledger, chart, slow)
+    await ledger.decide(OpenAccount(ALICE, "EUR", 0, "467100"), *transfers())
+    await writer([command((BANK, -1), (ALICE, 1))])
+    batch = transfers()
+    again = [*transfers(), batch[-1]]
+    slow.is_next_slow = True
+    first, second = (asyncio.create_task(writer(units)) for units in (batch, again))
+    await slow.asked.wait()
+    await asyncio.wait([first, second], timeout=0.2)
+    slow.there.set()
+
+    assert [statuses(await first), statuses(await second)] == [{0}, {0}]
+    assert outcomes(await second)[-1] == outcomes(await first)[-1]._replace(replayed=True)
+    assert (await ledger.accounts.balance_now(ALICE)).balances.posted == 3 * SIZE + 1
     assert (await ledger.journal.verify()).ok
 
 
