@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 # The first folder below tests/ says what a test may touch; the rest follows its parts.
@@ -17,9 +17,10 @@ MARKERS = {
     "acceptance": pytest.mark.acceptance,
 }
 
-# Nothing here asserts speed, so a busy machine fails no property. (Where CI is set, Hypothesis
-# takes its own "ci" profile: no deadline either, and the same examples in every run.)
-settings.register_profile("unhurried", deadline=None)
+# Nothing here asserts speed, so a busy machine fails no property: neither by a deadline nor because its examples are
+# made too slowly. (Where CI is set, as ``.ci/run`` does, Hypothesis takes its own "ci" profile: the same, and the same
+# examples in every run.)
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 if "CI" not in os.environ:
     settings.load_profile("unhurried")
 
