@@ -261,6 +261,7 @@ def _render_reversed(event: ValueReversed) -> pb.ValueReversed:
             money_pb2.LoyaltyAmount(currency=_currency(amount.currency), quantity=amount.quantity)
             for amount in event.shortfalls
         ],
+        missing=_render_reversed_lots(event.missing),
     )
 
 

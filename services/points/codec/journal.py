@@ -222,6 +222,7 @@ def _value_reversed(payload: bytes) -> ValueReversed:
             LoyaltyAmount(LoyaltyCurrency(amount.currency), amount.quantity)
             for amount in message.shortfalls
         ),
+        missing=_reversed_lots(message.missing),
     )
 
 

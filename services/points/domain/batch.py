@@ -126,6 +126,8 @@ class Touched:
     new_programmes: list[ProgrammePublished] = field(default_factory=list)
     new_lots: list[UUID] = field(default_factory=list)
     changed_lots: set[UUID] = field(default_factory=set)
+    ended_lots: set[UUID] = field(default_factory=set)
+    """Lots that end sooner than they were earned to."""
     new_holds: list[UUID] = field(default_factory=list)
     changed_holds: set[UUID] = field(default_factory=set)
     balances: set[tuple[UUID, LoyaltyCurrency]] = field(default_factory=set)
@@ -177,12 +179,17 @@ def _touch(touched: Touched, event: Event) -> None:
             touched.changed_lots.update(share.lot_id for share in event.lots)
             touched.balances.add((event.member_id, event.currency))
         case ValueReversed():
-            moved = (*event.restored, *event.taken)
-            touched.changed_lots.update(share.lot_id for share in moved)
-            if event.member_id is not None:
-                touched.balances.update((event.member_id, share.currency) for share in moved)
+            _touch_reversed(touched, event)
         case ValueExpired():
             touched.changed_lots.update(share.lot_id for share in event.lots)
             touched.balances.update((event.member_id, share.currency) for share in event.lots)
         case _:
             pass
+
+
+def _touch_reversed(touched: Touched, event: ValueReversed) -> None:
+    moved = (*event.restored, *event.taken)
+    touched.changed_lots.update(share.lot_id for share in moved)
+    touched.ended_lots.update(share.lot_id for share in event.missing)
+    if event.member_id is not None:
+        touched.balances.update((event.member_id, share.currency) for share in moved)

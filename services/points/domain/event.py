@@ -299,7 +299,11 @@ class ReversedLot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ValueReversed:
-    """The checkout of a ticket was refunded: what it spent is back, what it earned is gone."""
+    """The checkout of a ticket was refunded: what it spent is back, what it earned is gone.
+
+    ``missing`` is what the ticket's lots no longer had. Whatever of it comes back later (a hold that is released, the
+    return of what it paid) is over at once: such a lot ends with the reversal, or else its value would be a gift.
+    """
 
     stamp: Stamp
     member_id: UUID | None
@@ -310,6 +314,7 @@ class ValueReversed:
     restored: tuple[ReversedLot, ...]
     taken: tuple[ReversedLot, ...]
     shortfalls: tuple[LoyaltyAmount, ...]
+    missing: tuple[ReversedLot, ...] = ()
 
     @property
     def subject(self) -> UUID:

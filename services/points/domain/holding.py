@@ -165,7 +165,7 @@ def spend(batch: Batch, hold: HoldRow, quantity: int, stamp: Stamp) -> None:
     batch.record(
         ValueSpent(stamp, hold.hold_id, hold.member_id, hold.currency, quantity, spent, returned)
     )
-    expire_over(batch, hold.member_id, _expired(hold, returned), stamp)
+    expire_over(batch, hold.member_id, _expired(batch.rows, hold, returned), stamp)
 
 
 def decide_release(batch: Batch, command: ReleaseHold, *, now: datetime) -> HoldOutcome:
@@ -182,7 +182,7 @@ def decide_release(batch: Batch, command: ReleaseHold, *, now: datetime) -> Hold
         return _outcome(hold, replayed=True)
     stamp = Stamp(command.event_id, now, now, command.trace_parent)
     _release(batch, hold, ReleaseCause.REQUESTED, stamp)
-    expire_over(batch, hold.member_id, _expired(hold, hold.lots), stamp)
+    expire_over(batch, hold.member_id, _expired(batch.rows, hold, hold.lots), stamp)
     return _outcome(hold, replayed=False)
 
 
@@ -279,10 +279,11 @@ def expire_over(
         batch.record(ValueExpired(expired, member_id, shares))
 
 
-def _expired(hold: HoldRow, returned: Iterable[LotShare]) -> Iterator[ExpiredLot]:
-    """Give parts of a hold's lots as what expires of them, if it does."""
+def _expired(rows: Rows, hold: HoldRow, returned: Iterable[LotShare]) -> Iterator[ExpiredLot]:
+    """Give parts of a hold's lots as what expires of them, if it does: a lot may have ended since it was held."""
     for share in returned:
-        yield ExpiredLot(share.lot_id, hold.currency, share.quantity, share.expire_time)
+        expire_time = rows.lots[share.lot_id].expire_time
+        yield ExpiredLot(share.lot_id, hold.currency, share.quantity, expire_time)
 
 
 def _stamps(command: ExpireValue, now: datetime) -> Iterator[Stamp]:

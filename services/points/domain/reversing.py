@@ -1,6 +1,6 @@
 """The decision about a refunded checkout: what its ticket spent comes back, what it earned goes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -44,7 +44,8 @@ def decide_reverse(batch: Batch, command: ReverseCheckout, *, now: datetime) -> 
 
     First the lots that it spent come back with the expiry they were earned with; what has expired
     meanwhile comes back expired. Then what its own lots still have is taken. What they no longer
-    have (spent, held or expired) is a shortfall that the retailer bears: a member never owes value.
+    have (spent, held or expired) is a shortfall that the retailer bears: a member never owes value. But it does not
+    come back either: a lot of which something is missing ends here.
 
     Raises:
         CheckoutNotSettled: nothing is known of the checkout; its settlement comes before its refund.
@@ -57,7 +58,8 @@ def decide_reverse(batch: Batch, command: ReverseCheckout, *, now: datetime) -> 
     if known.is_reversed:
         return ReverseOutcome(command.checkout_id, (), replayed=True)
     restored = _spent_lots(batch.rows, known)
-    taken, shortfalls = _earned_lots(batch.rows, known, now=now)
+    taken, missing = _earned_lots(batch.rows, known, now=now)
+    shortfalls = _sums(missing)
     event = ValueReversed(
         stamp=Stamp(
             caused_id(command.event_id, REVERSED), command.occur_time, now, command.trace_parent
@@ -70,6 +72,7 @@ def decide_reverse(batch: Batch, command: ReverseCheckout, *, now: datetime) -> 
         restored=restored,
         taken=taken,
         shortfalls=shortfalls,
+        missing=missing,
     )
     known.is_reversed = True
     batch.record(event)
@@ -105,15 +108,23 @@ def _spends(rows: Rows, tender: LoyaltyTender) -> Iterator[tuple[UUID, int]]:
 
 def _earned_lots(
     rows: Rows, known: KnownSettlement, *, now: datetime
-) -> tuple[tuple[ReversedLot, ...], tuple[LoyaltyAmount, ...]]:
-    """Give what is still there of the ticket's own lots, and what is missing by currency."""
+) -> tuple[tuple[ReversedLot, ...], tuple[ReversedLot, ...]]:
+    """Give what is still there of the ticket's own lots, and what is missing of them."""
     taken: list[ReversedLot] = []
-    missing = dict.fromkeys(LoyaltyCurrency, 0)
+    missing: list[ReversedLot] = []
     for lot_id in known.lot_ids:
         lot = rows.lots[lot_id]
         quantity = lot.available if lot.expire_time > now else 0
-        missing[lot.currency] += lot.earned - quantity
         if quantity:
             taken.append(ReversedLot(lot_id, lot.currency, quantity, lot.expire_time))
-    shortfalls = tuple(LoyaltyAmount(*item) for item in missing.items() if item[1])
-    return tuple(taken), shortfalls
+        if lack := lot.earned - quantity:
+            missing.append(ReversedLot(lot_id, lot.currency, lack, lot.expire_time))
+    return tuple(taken), tuple(missing)
+
+
+def _sums(lots: Iterable[ReversedLot]) -> tuple[LoyaltyAmount, ...]:
+    """Give the quantities by currency, those above 0."""
+    sums = dict.fromkeys(LoyaltyCurrency, 0)
+    for lot in lots:
+        sums[lot.currency] += lot.quantity
+    return tuple(LoyaltyAmount(*item) for item in sums.items() if item[1])

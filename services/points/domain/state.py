@@ -267,6 +267,9 @@ def _reverse(rows: Rows, event: ValueReversed) -> None:
         assert share.quantity <= lot.available, "what is held or gone is not taken back"
         lot.remaining -= share.quantity
         rows.balance(lot.member_id, share.currency).available -= share.quantity
+    for share in event.missing:
+        lot = rows.lots[share.lot_id]
+        lot.expire_time = min(lot.expire_time, event.stamp.record_time)
 
 
 def _return_lots(

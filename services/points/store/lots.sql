@@ -36,6 +36,15 @@ UPDATE lot
    AND lot.member_id = changed.member_id
    AND lot.lot_id = changed.lot_id;
 
+-- end_lots --
+-- Lots that end sooner than they were earned to: something of them is missing, and is not to come back.
+UPDATE lot
+   SET expire_time = ended.expire_time
+  FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) AS ended (member_id, lot_id, expire_time)
+ WHERE lot.shard_id = $1
+   AND lot.member_id = ended.member_id
+   AND lot.lot_id = ended.lot_id;
+
 -- find_holds --
 -- Holds with the lots behind them, in the order of use: a row for each.
 SELECT

@@ -68,6 +68,14 @@ class ChangedLotRow(NamedTuple):
     held: int
 
 
+class EndedLotRow(NamedTuple):
+    """A lot that ends sooner than it was earned to."""
+
+    member_id: UUID
+    lot_id: UUID
+    expire_time: datetime
+
+
 class NewHoldRow(NamedTuple):
     """A hold as it is made."""
 
@@ -171,6 +179,13 @@ def changed_lot_rows(rows: Rows, touched: Touched) -> Iterator[ChangedLotRow]:
     for lot_id in sorted(touched.changed_lots):
         lot = rows.lots[lot_id]
         yield ChangedLotRow(lot.member_id, lot.lot_id, lot.remaining, lot.held)
+
+
+def ended_lot_rows(rows: Rows, touched: Touched) -> Iterator[EndedLotRow]:
+    """Give the lots that were there before and end sooner now, in key order."""
+    for lot_id in sorted(touched.ended_lots.difference(touched.new_lots)):
+        lot = rows.lots[lot_id]
+        yield EndedLotRow(lot.member_id, lot.lot_id, lot.expire_time)
 
 
 def new_hold_rows(rows: Rows, touched: Touched) -> Iterator[NewHoldRow]:

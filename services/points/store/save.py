@@ -11,6 +11,7 @@ from services.points.store.rows import (
     BalanceRow,
     ChangedHoldRow,
     ChangedLotRow,
+    EndedLotRow,
     HoldLotRow,
     NewHoldRow,
     NewLotRow,
@@ -20,6 +21,7 @@ from services.points.store.rows import (
     changed_hold_rows,
     changed_lot_rows,
     columns_of,
+    ended_lot_rows,
     hold_lot_rows,
     new_hold_rows,
     new_lot_rows,
@@ -172,6 +174,10 @@ async def _save_lots(conn: Connection, rows: Rows, touched: Touched, *, shard_id
     if changed:
         columns = columns_of(changed, ChangedLotRow._fields)
         await _update(conn, LOTS["update_lots"], shard_id, *columns)
+    ended = list(ended_lot_rows(rows, touched))
+    if ended:
+        columns = columns_of(ended, EndedLotRow._fields)
+        await _update(conn, LOTS["end_lots"], shard_id, *columns)
 
 
 async def _save_holds(conn: Connection, rows: Rows, touched: Touched, *, shard_id: int) -> None:

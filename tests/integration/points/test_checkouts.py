@@ -18,7 +18,7 @@ from services.common.runtime.kafka_events import IncomingEvent
 from services.points.api.rendering import render_ticket, render_totals
 from services.points.codec.ticket import parse_key, parse_record_ticket
 from services.points.codec.time import render_time
-from services.points.domain.command import Command, EnrolMember, HoldValue
+from services.points.domain.command import Command, EnrolMember, HoldValue, ReleaseHold
 from services.points.domain.reversing import CheckoutNotSettled
 from services.points.events.on_checkouts import TakeInCheckouts
 from services.points.usecases.expire_value import expire_value
@@ -129,6 +129,51 @@ class TestBatches:
         assert (amounts.issued, amounts.spent, amounts.restored) == (51, 46, 46)
         assert (amounts.expired, amounts.outstanding, amounts.reversed) == (51, 0, 0)
         assert amounts.absorbed == 5
+
+
+class TestTwoReturns:
+    @pytest.mark.parametrize("earner_goes_back_first", [True, False])
+    async def test_of_what_earned_and_of_what_was_paid_with_it_leave_nothing(
+        self, points: Points, earner_goes_back_first: bool
+    ) -> None:
+        """Buy, pay the next basket with what was earned, bring both back: no value is left over, in either order."""
+        await run(points, members())
+        earner = make_checkout(100, sales=(6_000,), occur_time=START)
+        await run(points, earner.paid())
+        paid = make_checkout(101, sales=(90,), occur_time=START, pays=(POINTS, 40))
+        await run(points, paid.paid())
+
+        returns: list[Command] = [earner.refund, paid.refund]
+        for refund in returns if earner_goes_back_first else returns[::-1]:
+            await run(points, [refund])
+        totals, _ = await points.reader.totals()
+
+        amounts = render_totals(totals, journal_seq=0).totals[0]
+        assert (amounts.issued, amounts.spent, amounts.restored) == (40, 40, 40)
+        assert (amounts.outstanding, amounts.held) == (0, 0)
+        assert (amounts.expired, amounts.reversed) == (
+            (40, 0) if earner_goes_back_first else (0, 40)
+        )
+
+    async def test_while_what_was_earned_is_held_leaves_nothing(self, points: Points) -> None:
+        """A hold that stands during the return gives nothing back afterwards, asked to or by its time."""
+        await run(points, members())
+        earner = make_checkout(100, sales=(6_000,), occur_time=START)
+        soon = START + timedelta(hours=1)
+        holds = [
+            HoldValue(event_id(n), "", UUID(int=n), MEMBER, None, POINTS, 10, soon) for n in (1, 2)
+        ]
+        await run(points, [*earner.paid(), *holds])
+        await run(points, [earner.refund])
+
+        await run(points, [ReleaseHold(event_id(3), "", UUID(int=1))])
+        points.clock.move_to(soon)
+        await expire_value(points.queue)
+        totals, _ = await points.reader.totals()
+
+        amounts = render_totals(totals, journal_seq=0).totals[0]
+        assert (amounts.outstanding, amounts.held) == (0, 0)
+        assert (amounts.reversed, amounts.absorbed, amounts.expired) == (20, 20, 20)
 
 
 def basket(checkout_id: UUID, *, sequence: int = 1, sales: Sequence[int] = (3_000,)) -> pb.Ticket:

@@ -11,7 +11,7 @@ from services.common.kernel.loyalty import LoyaltyCurrency
 from services.points.codec.event import render_event
 from services.points.codec.journal import parse_event
 from services.points.domain.batch import Batch
-from services.points.domain.command import Command, ExpireValue
+from services.points.domain.command import Command, ExpireValue, ReleaseHold
 from services.points.domain.event import TicketSettled, ValueEarned, ValueReversed
 from services.points.domain.holding import usable_lots
 from services.points.domain.state import Rows, apply
@@ -133,6 +133,49 @@ class TestRefund:
             tender.spent_quantity for tender in settled.tenders
         )
         assert reversal.shortfalls == ()
+
+
+class TestTwoRefunds:
+    @given(cases, sales, waits, st.booleans())
+    def test_of_what_was_bought_with_what_was_earned_leave_nothing(
+        self, case: Case, first_items: Sales, wait: timedelta, first_goes_back_first: bool
+    ) -> None:
+        """Bring back what earned, then what was paid with it: nobody earns by buying and returning, in any order."""
+        world, other = case.world(), case.world()
+        first = make_checkout(99, sales=first_items, occur_time=START)
+        run(world, first.paid(), now=START)
+        second = case.checkout(world, days=90)
+        run(world, second.paid(), now=START)
+
+        refunds: list[Command] = [first.refund, second.refund]
+        for refund in refunds if first_goes_back_first else refunds[::-1]:
+            run(world, [refund], now=START + wait)
+        for place in (world, other):
+            run(place, [sweep(1)], now=START + wait)
+
+        assert there(world.rows) == there(other.rows)
+
+    @given(cases, sales, st.booleans())
+    def test_while_the_value_is_held_leave_nothing_either(
+        self, case: Case, first_items: Sales, released: bool
+    ) -> None:
+        """A hold that stands during the return gives back to nobody what the returned ticket earned."""
+        world, other = case.world(), case.world()
+        first = make_checkout(99, sales=first_items, occur_time=START)
+        run(world, first.paid(), now=START)
+        second = case.checkout(world, days=1)
+        if second.hold is not None:
+            run(world, [second.hold, first.refund], now=START)
+            end: Command = sweep(1)
+            if released:
+                end = ReleaseHold(event_id(61_000), "", second.hold.hold_id)
+            run(world, [end], now=START + timedelta(hours=1 if released else 25))
+        else:
+            run(world, [first.refund], now=START)
+        for place in (world, other):
+            run(place, [sweep(2)], now=START + timedelta(hours=25))
+
+        assert there(world.rows) == there(other.rows)
 
 
 class TestOrder:

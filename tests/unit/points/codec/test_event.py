@@ -128,6 +128,21 @@ GOLDEN: list[tuple[Event, str]] = [
         ),
         "4f792ca631493ad0",
     ),
+    (
+        ValueReversed(
+            stamp=STAMP,
+            member_id=MEMBER,
+            key=KEY,
+            ticket_id=UUID(int=5),
+            checkout_id=UUID(int=8),
+            refund_id=UUID(int=12),
+            restored=(),
+            taken=(ReversedLot(UUID(int=13), POINTS, 5, LATER),),
+            shortfalls=(LoyaltyAmount(POINTS, 2),),
+            missing=(ReversedLot(UUID(int=13), POINTS, 2, LATER),),
+        ),
+        "f87aad364bac9c0e",
+    ),
 ]
 
 

@@ -810,10 +810,10 @@ class ReversedLot(_message.Message):
     currency: _money_pb2.LoyaltyCurrency.ValueType
     """Currency of the lot."""
     quantity: _builtins.int
-    """Quantity moved, above 0."""
+    """Quantity moved, or missing; above 0."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """First instant at which the lot is no longer usable, as it was when it was earned."""
+        """First instant at which the lot is no longer usable, as it was before the reversal."""
 
     def __init__(
         self,
@@ -848,6 +848,7 @@ class ValueReversed(_message.Message):
     RESTORED_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
     SHORTFALLS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """Member; empty without one, and then nothing moved."""
     ticket_id: _builtins.str
@@ -880,6 +881,12 @@ class ValueReversed(_message.Message):
         each currency that lacks something, ascending by currency.
         """
 
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReversedLot]:
+        """The shortfalls by lot, in the order of the rules. Such a lot ends with this fact: what comes back to it later, since a
+        hold is released or what it paid is returned too, expires at once.
+        """
+
     def __init__(
         self,
         *,
@@ -892,10 +899,11 @@ class ValueReversed(_message.Message):
         restored: _abc.Iterable[Global___ReversedLot] | None = ...,
         taken: _abc.Iterable[Global___ReversedLot] | None = ...,
         shortfalls: _abc.Iterable[_money_pb2.LoyaltyAmount] | None = ...,
+        missing: _abc.Iterable[Global___ReversedLot] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "key", b"key", "member_id", b"member_id", "metadata", b"metadata", "refund_id", b"refund_id", "restored", b"restored", "shortfalls", b"shortfalls", "taken", b"taken", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_id", b"checkout_id", "key", b"key", "member_id", b"member_id", "metadata", b"metadata", "missing", b"missing", "refund_id", b"refund_id", "restored", b"restored", "shortfalls", b"shortfalls", "taken", b"taken", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
