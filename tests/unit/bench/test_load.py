@@ -22,11 +22,11 @@ class TestClosedLoop:
             running -= 1
             return 2
 
-        done = await closed_loop(call, count(), callers=3, seconds=0.1)
+        done = await closed_loop(call, count(), callers=3, seconds=1.0)
 
         assert most == 3
         assert done.units % 2 == 0
-        assert done.rate * 0.1 <= done.units
+        assert done.rate <= done.units
 
     async def test_says_that_nothing_was_answered(self) -> None:
         """A rate of zero is no figure."""
