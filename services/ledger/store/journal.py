@@ -1,10 +1,11 @@
 """The journal as a stream of facts: for the relay, the chain's verifier and the totals."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from services.common.runtime.database import Connection, load_queries
+from services.common.runtime.journal import Head
 from services.ledger.domain.account import Account
 from services.ledger.domain.journal import (
     Entry,
@@ -37,6 +38,12 @@ class TrialBalanceRow(NamedTuple):
     basis: int
     debit: int
     credit: int
+
+
+async def time_of_block(conn: Connection, head: Head) -> datetime | None:
+    """Give the time of the block that made a head, or None before the first."""
+    time: datetime | None = await conn.fetchval(QUERIES["time_of_block"], head.shard_id, head.seq)
+    return time
 
 
 async def accepted_after(conn: Connection, shard_id: int, seq: int, limit: int) -> list[Recorded]:

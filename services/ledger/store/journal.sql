@@ -43,3 +43,9 @@ SELECT gl_code, asset, basis, sum(debit)::bigint AS debit, sum(credit)::bigint A
  WHERE effective_day <= $1 AND recorded_day <= $2
  GROUP BY gl_code, asset, basis
  ORDER BY gl_code, asset, basis;
+
+-- time_of_block --
+-- When the block was recorded that ends with a number.
+SELECT recorded_time
+  FROM block
+ WHERE shard_id = $1 AND seq_to = $2;

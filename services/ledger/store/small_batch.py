@@ -45,20 +45,18 @@ async def write_small(
         InvalidTextRepresentationError: of asyncpg; a balance or an open hold is not there; nothing was written.
     """
     assert is_small(book, changes), "openings and reversals have no place in the statement"
+    ended = _ended(book)
+    holds_only = not ended and _moves_no_sums(sums)
     try:
         heads = await conn.fetchval(
-            SMALL_BATCH["write_small"],
+            SMALL_BATCH["write_holds" if holds_only else "write_small"],
             *(before.shard_id, before.epoch, before.seq, before.head_hash),
             *(after.seq, after.head_hash, recorded_time),
             *_journal_columns(changes),
             *columns(
                 [(h.hold_id, h.expire_time, h.state, h.resolve_seq) for h in book.new_holds], 4
             ),
-            *columns(_ended(book), 3),
-            *sums.balances,
-            sums.day,
-            *sums.other_days,
-            *sums.gl,
+            *(sums.balances[:4] if holds_only else _ends_and_sums(ended, sums)),
             sums.totals,
         )
     except asyncpg.UniqueViolationError as error:
@@ -67,6 +65,16 @@ async def write_small(
         raise AlreadyDecided from error
     if not heads:
         raise HeadLost("Another writer moved the shard's head.", shard_id=before.shard_id)
+
+
+def _moves_no_sums(sums: Sums) -> bool:
+    """Tell whether a batch changes balances only: what is held is in nobody's sums of a day yet."""
+    of_day, other_days, gl = sums.balances[-1], sums.other_days[0], sums.gl[0]
+    return not (any(of_day) or other_days or gl)
+
+
+def _ends_and_sums(ended: Sequence[tuple[object, ...]], sums: Sums) -> list[object]:
+    return [*columns(ended, 3), *sums.balances, sums.day, *sums.other_days, *sums.gl]
 
 
 def _ended(book: Book) -> list[tuple[object, ...]]:

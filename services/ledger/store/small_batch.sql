@@ -129,3 +129,73 @@ SELECT
                 balances, cardinality($34), ended, cardinality($31), totals)::bigint
   END AS heads
   FROM counted;
+
+-- write_holds --
+-- The same for a batch of nothing but new holds, which somebody waits for at a till: they move no sums of days, and
+-- a table that the statement names costs its time even when nothing is written to it.
+WITH moved AS (
+  UPDATE shard_head
+     SET seq = $5, head_hash = $6
+   WHERE shard_id = $1 AND epoch = $2 AND seq = $3 AND head_hash = $4
+  RETURNING shard_id
+), sealed AS (
+  INSERT INTO block (shard_id, seq_from, seq_to, recorded_time, prev_hash, hash)
+  SELECT shard_id, $3 + 1, $5, $7, $4, $6
+    FROM moved
+), entries AS (
+  INSERT INTO transaction (
+    transaction_id, shard_id, seq, kind, status, effective_time, recorded_time, basis, purpose,
+    reference, target_id, expire_time, request_hash
+  )
+  SELECT
+    d.transaction_id, d.shard_id, d.seq, d.kind, d.status, d.effective_time, d.recorded_time,
+    d.basis, d.purpose, d.reference, d.target_id, d.expire_time, d.request_hash
+    FROM moved
+   CROSS JOIN unnest($8::uuid[], $9::int[], $10::bigint[], $11::smallint[], $12::smallint[],
+                     $13::timestamptz[], $14::timestamptz[], $15::smallint[], $16::text[],
+                     $17::text[], $18::uuid[], $19::timestamptz[], $20::bytea[])
+           AS d (transaction_id, shard_id, seq, kind, status, effective_time, recorded_time, basis,
+                 purpose, reference, target_id, expire_time, request_hash)
+), postings AS (
+  INSERT INTO posting (account_id, seq, layer, amount, balance_after, shard_id)
+  SELECT d.account_id, d.seq, d.layer, d.amount, d.balance_after, d.shard_id
+    FROM moved
+   CROSS JOIN unnest($21::bigint[], $22::bigint[], $23::smallint[], $24::bigint[],
+                     $25::bigint[], $26::int[])
+           AS d (account_id, seq, layer, amount, balance_after, shard_id)
+), new_holds AS (
+  INSERT INTO hold (transaction_id, shard_id, expire_time, state, resolve_seq)
+  SELECT d.transaction_id, moved.shard_id, d.expire_time, d.state, d.resolve_seq
+    FROM moved
+   CROSS JOIN unnest($27::uuid[], $28::timestamptz[], $29::smallint[], $30::bigint[])
+           AS d (transaction_id, expire_time, state, resolve_seq)
+), balances AS (
+  UPDATE account_balance AS b
+     SET posted = d.posted, pending_out = d.pending_out, pending_in = d.pending_in
+    FROM moved
+   CROSS JOIN unnest($31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[])
+           AS d (account_id, posted, pending_out, pending_in)
+   WHERE b.account_id = d.account_id
+  RETURNING b.account_id
+), totals AS (
+  UPDATE journal_total AS t
+     SET accounts = t.accounts + ($35::bigint[])[1],
+         transactions = t.transactions + ($35::bigint[])[2],
+         refusals = t.refusals + ($35::bigint[])[3],
+         postings = t.postings + ($35::bigint[])[4]
+    FROM moved
+   WHERE t.shard_id = moved.shard_id
+  RETURNING t.shard_id
+), counted AS (
+  SELECT
+    (SELECT count(*) FROM moved) AS heads,
+    (SELECT count(*) FROM balances) AS balances,
+    (SELECT count(*) FROM totals) AS totals
+)
+SELECT
+  CASE
+    WHEN heads = 0 OR (balances, totals) = (cardinality($31), 1) THEN heads
+    ELSE format('holds changed %s of %s balances, counted in %s totals',
+                balances, cardinality($31), totals)::bigint
+  END AS heads
+  FROM counted;

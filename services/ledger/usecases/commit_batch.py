@@ -9,6 +9,7 @@ written, and everything that was folded upon it is thrown away and decided again
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Final
 
 import asyncpg
@@ -18,7 +19,7 @@ from services.common.runtime.database import Connection, Database
 from services.common.runtime.journal import HeadLost, lock_head
 from services.ledger.domain.batch import Needs, Result, Unit, needs_of
 from services.ledger.domain.chart import Chart
-from services.ledger.store import transactions
+from services.ledger.store import journal, transactions
 from services.ledger.store.accounts import AccountDirectory
 from services.ledger.store.copy_rows import JournalRows
 from services.ledger.store.small_batch import write_small
@@ -42,6 +43,10 @@ _LOCKS_AFTER_MEETING: Final = 50
 
 _STANDING_MAX: Final = 50_000
 """Accounts remembered; beyond it the writer forgets them all and reads anew what it needs."""
+
+
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+"""What the first batch of a journal comes after."""
 
 
 class _FoldedInVain(Exception):
@@ -223,7 +228,7 @@ class CommitBatch:
         async with self._db.transaction() as conn:
             head = await lock_head(conn, self._shard_id)
             if standing is None or standing.broken.is_set() or standing.head != head:
-                standing = Standing(head)
+                standing = Standing(head, await journal.time_of_block(conn, head) or _BEGINNING)
             now = self._clock()
             book = await self._loader.load(conn, standing, needs)
             if look_up and needs.ids:

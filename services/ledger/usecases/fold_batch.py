@@ -25,7 +25,11 @@ _ROWS_AT_A_TIME: Final = 200
 
 
 async def fold(standing: Standing, book: Book, units: Sequence[Unit], *, now: datetime) -> Folded:
-    """Decide units upon what is standing, and make all that their writing needs."""
+    """Decide units upon what is standing, and make all that their writing needs.
+
+    They are recorded at ``now``, or with the batch before when a clock says that this was later.
+    """
+    now = max(now, standing.recorded_time)
     log = ChangeLog(book)
     results: list[Result] = []
     async for start in _slices(len(units), _UNITS_AT_A_TIME):
@@ -37,7 +41,7 @@ async def fold(standing: Standing, book: Book, units: Sequence[Unit], *, now: da
         after = seal_block(before, seq_to=book.seq, facts=changes.fact_bytes, recorded_time=now)
     rows = None if is_small(book, changes) else await _pack(changes)
     sums = sums_of(changes, standing.carrying, recorded_time=now)
-    standing.head = after
+    standing.head, standing.recorded_time = after, now
     return Folded(standing, before, after, now, book, changes, sums, rows, results)
 
 

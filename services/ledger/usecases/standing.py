@@ -18,10 +18,12 @@ class Standing:
     """The accounts that recent batches touched, and the head that the last of these batches makes.
 
     Whatever is folded upon it stands or falls with the batches before: ``broken`` says that one of them was not
-    written as it was folded, or may not have been.
+    written as it was folded, or may not have been. ``recorded_time`` is when the head was made: nothing is recorded
+    earlier, whatever a clock says that was set back, or another process's before it.
     """
 
     head: Head
+    recorded_time: datetime
     accounts: dict[str, AccountState] = field(default_factory=dict)
     accounts_by_id: dict[int, AccountState] = field(default_factory=dict)
     carrying: Carrying = field(default_factory=Carrying)

@@ -1,7 +1,7 @@
 """Batches on a real database: what is written, what is refused, what stays what it was."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -189,6 +189,17 @@ class TestHolds:
         ]
 
 
+@dataclass(slots=True)
+class StepClock:
+    """A clock that can be set back."""
+
+    seconds: int = 0
+
+    def __call__(self) -> datetime:
+        """Give what it was set to."""
+        return START + timedelta(seconds=self.seconds)
+
+
 class TestAsOf:
     async def test_recorded_time(self, ledger: Ledger) -> None:
         """The balance as of a time is what had been recorded by then, holds included."""
@@ -206,6 +217,39 @@ class TestAsOf:
         assert before.balances == (0, 0, 0)
         assert then.balances == (80, 0, 0)
         assert now.balances == (100, 9, 0)
+
+    @pytest.mark.parametrize("late", [0, -60])
+    async def test_a_clock_that_is_behind(
+        self, ledger: Ledger, ledger_database: TestDatabase, chart: Chart, late: int
+    ) -> None:
+        """Times of recording never go back, neither when a clock is set back nor when another's is behind it."""
+        clock = StepClock()
+        async with ledger_database.open() as db:
+            other = CommitBatch(
+                db,
+                AccountDirectory(shard_id=0, size_max=10),
+                chart,
+                clock,
+                shard_id=0,
+                on_commit=lambda _units: None,
+            )
+            ours = ledger.commit
+            for decide, clock.seconds in (
+                (other, 0),
+                (other, 60),
+                (other, late),
+                (ours, late),
+                (ours, late),
+                (other, late),
+            ):
+                await decide([command((BANK, -20), (SALES, 20))])
+
+        page = await ledger.accounts.statement(SALES, before=(2**62, 0), limit=9)
+        last = await ledger.accounts.balance_as_of_recorded(SALES, START + timedelta(seconds=60))
+
+        assert [(row.recorded_time - START).seconds for row in page.rows] == [60] * 5 + [0]
+        assert (last.balances.posted, last.seq) == (120, page.rows[0].seq)
+        assert (await ledger.journal.verify()).ok
 
     async def test_effective_time_whatever_the_order_of_recording(self, ledger: Ledger) -> None:
         """A transaction recorded late counts from its own time on, to the microsecond."""
