@@ -45,6 +45,8 @@ class _Place:
     rewound: bool = False
     recalled: bool = False
     """Whether it is from before the partition was assigned anew."""
+    seq_before: int = 0
+    """What had been reached by then: what follows that is behind no gap, whatever was repeated in between."""
 
 
 @dataclass(slots=True)
@@ -76,7 +78,10 @@ class SequenceGuard:
         """
         self._partitions[partition] = _Places(
             reached.is_whole,
-            {source: _Place(seq, recalled=True) for source, seq in reached.seqs.items()},
+            {
+                source: _Place(seq, recalled=True, seq_before=seq)
+                for source, seq in reached.seqs.items()
+            },
         )
 
     def reached(self, partition: Partition) -> Reached:
@@ -98,7 +103,7 @@ class SequenceGuard:
                 return Verdict.WAIT
             places.by_source[source] = _Place(seq)
             return Verdict.HANDLE
-        if previous_seq > place.seq:
+        if previous_seq > place.seq and previous_seq != place.seq_before:
             if place.rewound:
                 return Verdict.WAIT
             place.rewound, place.recalled = True, False

@@ -80,6 +80,24 @@ class TestSequenceGuard:
         assert judge(guard, 10, 20, 15) is Verdict.HANDLE
         assert judge(guard, 11, 15, 3) is Verdict.SKIP
 
+    def test_goes_on_where_it_was_after_an_old_relay_repeated_a_part(self) -> None:
+        """A relay that wakes after its successor repeats what it held; nothing is lost, so nothing is read again."""
+        guard = SequenceGuard()
+        guard.recall(PLACE, Reached({"/points/0": 20}, is_whole=False))
+
+        assert judge(guard, 9, 3, 0) is Verdict.HANDLE
+        assert judge(guard, 10, 15, 3) is Verdict.HANDLE
+        assert judge(guard, 11, 22, 20) is Verdict.HANDLE
+        assert judge(guard, 12, 30, 29) is Verdict.REWIND
+
+    def test_sees_a_gap_behind_an_old_sequence(self) -> None:
+        """Of a restored journal, new under old sequences, no fact is jumped over."""
+        guard = SequenceGuard()
+        guard.recall(PLACE, Reached({"/points/0": 20}, is_whole=False))
+
+        assert judge(guard, 9, 15, 3) is Verdict.HANDLE
+        assert judge(guard, 10, 19, 18) is Verdict.REWIND
+
     def test_knows_that_a_source_has_sent_nothing_yet(self) -> None:
         """In a log that was read from its beginning, a source's first event has none before it."""
         guard = SequenceGuard()
