@@ -17,6 +17,7 @@ from services.wallet.clients.stripe_objects import (
     BURNT_KEY,
     LEG_KEY,
     PAYMENT_KEY,
+    TRY_KEY,
     Intent,
     Malformed,
     Refunding,
@@ -139,16 +140,23 @@ class StripeCalls:
         params = {
             "payment_intent": call.provider_reference,
             "amount": call.amount_minor,
-            "metadata": _metadata(call),
+            "metadata": _refund_metadata(call),
         }
         return await self._post(_REFUNDS, params, key=_key(call, "refund"), read=read_refund)
 
     async def find_refund(self, call: CardCall) -> Refunding | None:
-        """Find the refund of a leg among those of its payment."""
+        """Find the refund of a leg among those of its payment.
+
+        One that failed answers for its own try alone: the next try's may still be under way. One that stands answers
+        for all, for a late one of an earlier try has given the money back as well.
+        """
         params = {"payment_intent": call.provider_reference, "limit": PAGE_MAX}
         page = await self._get(_REFUNDS, params, read=read_list)
         refunds = [read_refund(item) for item in page]
-        return next((refund for refund in refunds if refund.leg == str(call.leg_id)), None)
+        ours = [refund for refund in refunds if refund.leg == str(call.leg_id)]
+        standing = [refund for refund in ours if not refund.ended]
+        of_this_try = [refund for refund in ours if refund.try_number == call.try_number]
+        return next(iter(standing + of_this_try), None)
 
     async def create_customer(self, customer_id: UUID) -> str:
         """Make the provider know a shopper, by our pseudonymous id alone."""
@@ -214,6 +222,13 @@ def _key(call: CardCall, operation: str) -> str:
 
 def _metadata(call: CardCall) -> dict[str, str]:
     return {LEG_KEY: str(call.leg_id), PAYMENT_KEY: str(call.payment_id)}
+
+
+def _refund_metadata(call: CardCall) -> dict[str, str]:
+    """Name the try, too, from the second one on: what the first one's key was used with stays as it was."""
+    if call.try_number == 1:
+        return _metadata(call)
+    return {**_metadata(call), TRY_KEY: str(call.try_number)}
 
 
 async def _taken(request: Awaitable[stripe.StripeResponse], read: Callable[[object], T]) -> T:

@@ -19,12 +19,16 @@ PAYMENT_KEY: Final = "payment"
 BURNT_KEY: Final = "burnt"
 """Key of the metadata of a payment that exists only to use up an idempotency key."""
 
+TRY_KEY: Final = "try"
+"""Key of the metadata that names the try, on refunds after the first."""
+
 _TEXT_LENGTH_MAX: Final = 255
 _NUMBER_MAX: Final = 253_402_300_799
 """The last second of the year 9999."""
 
 _PAYMENT_OBJECT: Final = "payment_intent"
 _SUCCEEDED: Final = "succeeded"
+_REFUND_ENDED: Final = frozenset({"failed", "canceled"})
 
 
 class Malformed(stripe.StripeError):
@@ -55,6 +59,13 @@ class Refunding:
     """Our leg, as its metadata names it; empty where it names none."""
     failure: str
     """Why it failed; empty where it did not."""
+    try_number: int = 1
+    """Our try, as its metadata names it; it names none for the first."""
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it came to nothing."""
+        return self.status in _REFUND_ENDED
 
 
 def read_intent(item: object) -> Intent:
@@ -82,11 +93,14 @@ def read_refund(item: object) -> Refunding:
     Raises:
         Malformed: it has no id or no status.
     """
+    metadata = _part(item, "metadata")
+    named = _text(metadata, TRY_KEY)
     return Refunding(
         reference=_required(item, "id"),
         status=_required(item, "status"),
-        leg=_text(_part(item, "metadata"), LEG_KEY),
+        leg=_text(metadata, LEG_KEY),
         failure=_text(item, "failure_reason"),
+        try_number=int(named) if named.isdecimal() else 1,
     )
 
 

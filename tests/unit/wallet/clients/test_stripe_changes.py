@@ -1,5 +1,6 @@
 """Captures, cancellations and refunds by the Stripe adapter, and what it makes of the answers."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,10 @@ from tests.unit.wallet.clients.scripted import (
     ok,
 )
 from tests.unit.wallet.clients.stripe_answers import CAPTURE, KNOWN, READ, REFUND, REFUNDS, keys
+
+SECOND = replace(KNOWN, try_number=2)
+LEG = {"leg": str(CALL.leg_id)}
+TRY = {"try": "2"}
 
 
 class TestChanges:
@@ -132,3 +137,48 @@ class TestChanges:
 
         assert answer.provider_reference == "re_1"
         assert keys(transport.posts) == [f"{CALL.leg_id}:refund:1"]
+
+    @pytest.mark.parametrize("before", ["failed", "canceled"])
+    async def test_a_refund_that_failed_before_says_nothing_of_the_next(self, before: str) -> None:
+        """The second refund got no answer: the first one's failure is not its no, so it is sent again."""
+        ended = {"object": "refund", "id": "re_1", "status": before, "metadata": LEG}
+        ours = {"object": "refund", "id": "re_2", "status": "succeeded"}
+        provider, transport = adapter({REFUNDS: [listed(ended)], REFUND: [ok(ours)]})
+
+        answer = await provider.find_out_refund(SECOND)
+
+        assert (answer.phase, answer.provider_reference) == (LegPhase.DONE, "re_2")
+        assert keys(transport.posts) == [f"{CALL.leg_id}:refund:2"]
+
+    async def test_a_refund_that_failed_is_still_a_no_for_its_own_try(self) -> None:
+        """Each refund after the first says which try it is, so that its own failure is known again."""
+        ended = {"object": "refund", "id": "re_2", "status": "failed", "metadata": LEG | TRY}
+        provider, transport = adapter({REFUNDS: [listed(ended)]})
+
+        answer = await provider.find_out_refund(SECOND)
+
+        assert (answer.phase, answer.provider_reference) == (LegPhase.DECLINED, "re_2")
+        assert transport.posts == []
+
+    @pytest.mark.parametrize("status", ["succeeded", "pending"])
+    async def test_a_refund_that_stands_answers_whatever_its_try(self, status: str) -> None:
+        """What an earlier try brought about after all is found, and nothing is given back twice."""
+        late = {"object": "refund", "id": "re_1", "status": status, "metadata": LEG}
+        ended = {"object": "refund", "id": "re_2", "status": "failed", "metadata": LEG | TRY}
+        provider, transport = adapter({REFUNDS: [listed(ended, late)]})
+
+        answer = await provider.find_out_refund(SECOND)
+
+        assert answer.phase is not LegPhase.DECLINED
+        assert answer.provider_reference == "re_1"
+        assert transport.posts == []
+
+    async def test_the_first_refund_sends_what_it_always_sent(self) -> None:
+        """A key's parameters never change, also not by an upgrade in the middle of a refund; later tries say so."""
+        ours = {"object": "refund", "id": "re_1", "status": "succeeded"}
+        provider, transport = adapter({REFUND: [ok(ours)]})
+
+        for call in (KNOWN, SECOND):
+            await provider.refund(call)
+
+        assert [post.params.get("metadata[try]") for post in transport.posts] == [None, "2"]
