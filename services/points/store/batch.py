@@ -43,12 +43,31 @@ async def write_batch(
     """
     assert fits_one_statement(batch, touched), "nothing is left out silently"
     after = sealed(head, facts, recorded_time=recorded_time)
+    holds_only = _is_of_holds(batch, touched)
     moved = await conn.fetchval(
-        BATCH["write_batch"],
+        BATCH["write_holds" if holds_only else "write_batch"],
         *sealed_parameters(head, after, facts, recorded_time=recorded_time),
-        *_columns(batch, touched),
+        *(_hold_columns(batch, touched) if holds_only else _columns(batch, touched)),
     )
     return after if moved else None
+
+
+def _is_of_holds(batch: Batch, touched: Touched) -> bool:
+    """Tell whether a batch does nothing but make holds."""
+    return not (
+        batch.new_tickets or batch.new_settlements or touched.new_lots or touched.changed_holds
+    )
+
+
+def _hold_columns(batch: Batch, touched: Touched) -> list[list[object]]:
+    """Give the columns of the tables that new holds are written to."""
+    of = batch.rows
+    return [
+        *rows.columns_of(rows.changed_lot_rows(of, touched), rows.ChangedLotRow._fields),
+        *rows.columns_of(rows.new_hold_rows(of, touched), rows.NewHoldRow._fields),
+        *rows.columns_of(rows.hold_lot_rows(of, touched), rows.HoldLotRow._fields),
+        *rows.columns_of(rows.balance_rows(of, touched), rows.BalanceRow._fields),
+    ]
 
 
 def _columns(batch: Batch, touched: Touched) -> list[list[object]]:

@@ -147,3 +147,84 @@ SELECT
     )::bigint
   END AS heads
   FROM counted;
+
+-- write_holds --
+-- The same for a batch of nothing but new holds, which somebody waits for at a till: a table that the statement names
+-- costs its time even when nothing is written to it.
+WITH moved AS (
+  UPDATE shard_head
+     SET seq = $5, head_hash = $6
+   WHERE shard_id = $1 AND epoch = $2 AND seq = $3 AND head_hash = $4
+  RETURNING shard_id
+), sealed AS (
+  INSERT INTO block (shard_id, seq_from, seq_to, recorded_time, prev_hash, hash)
+  SELECT shard_id, $3 + 1, $5, $7, $4, $6
+    FROM moved
+), recorded AS (
+  INSERT INTO fact (shard_id, seq, event_id, event_type, subject, payload)
+  SELECT
+    moved.shard_id, $3 + new.place, new.event_id, new.event_type, new.subject, new.payload
+    FROM moved
+   CROSS JOIN unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::bytea[])
+           WITH ORDINALITY AS new (event_id, event_type, subject, payload, place)
+), changed_lots AS (
+  UPDATE lot
+     SET remaining = changed.remaining, held = changed.held
+    FROM moved
+   CROSS JOIN unnest($12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[])
+           AS changed (member_id, lot_id, remaining, held)
+   WHERE lot.shard_id = moved.shard_id
+     AND lot.member_id = changed.member_id
+     AND lot.lot_id = changed.lot_id
+  RETURNING lot.lot_id
+), holds AS (
+  INSERT INTO loyalty_hold (
+    shard_id, hold_id, member_id, currency, quantity, spent_quantity, expire_time, state
+  )
+  SELECT
+    moved.shard_id, new.hold_id, new.member_id, new.currency, new.quantity, new.spent_quantity,
+    new.expire_time, new.state
+    FROM moved
+   CROSS JOIN unnest(
+      $16::uuid[], $17::uuid[], $18::smallint[], $19::bigint[], $20::bigint[],
+      $21::timestamptz[], $22::smallint[]
+    ) AS new (
+      hold_id, member_id, currency, quantity, spent_quantity, expire_time, state
+    )
+), hold_lots AS (
+  INSERT INTO hold_lot (
+    shard_id, hold_id, place, lot_id, quantity, expire_time
+  )
+  SELECT
+    moved.shard_id, new.hold_id, new.place, new.lot_id, new.quantity, new.expire_time
+    FROM moved
+   CROSS JOIN unnest(
+      $23::uuid[], $24::int[], $25::uuid[], $26::bigint[], $27::timestamptz[]
+    ) AS new (
+      hold_id, place, lot_id, quantity, expire_time
+    )
+), balances AS (
+  INSERT INTO member_balance (
+    shard_id, member_id, currency, available, held
+  )
+  SELECT
+    moved.shard_id, new.member_id, new.currency, new.available, new.held
+    FROM moved
+   CROSS JOIN unnest(
+      $28::uuid[], $29::smallint[], $30::bigint[], $31::bigint[]
+    ) AS new (
+      member_id, currency, available, held
+    )
+      ON CONFLICT (shard_id, member_id, currency)
+      DO UPDATE SET available = excluded.available, held = excluded.held
+), counted AS (
+  SELECT
+    (SELECT count(*) FROM moved) AS heads,
+    (SELECT count(*) FROM changed_lots) AS lots
+)
+SELECT
+  CASE
+    WHEN heads = 0 OR lots = cardinality($13::uuid[]) THEN heads
+    ELSE format('changed %s of %s lots', lots, cardinality($13::uuid[]))::bigint
+  END AS heads
+  FROM counted;

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from services.common.kernel.loyalty import LoyaltyCurrency
@@ -41,9 +41,13 @@ async def load_holders(
     shard_id: int,
 ) -> Collection[UUID]:
     """Read members into the rows, with their balances, and give which of the holds there are."""
-    found = await conn.fetch(
-        HOLDERS["load_holders"], shard_id, list(member_ids), list(customer_ids), list(hold_ids)
-    )
+    if len(member_ids) + len(customer_ids) == 1 and len(hold_ids) <= 1:
+        name = MemberName(next(iter(member_ids), None), next(iter(customer_ids), None), None)
+        found = await _fetch_holder(conn, name, next(iter(hold_ids), None), shard_id=shard_id)
+    else:
+        found = await conn.fetch(
+            HOLDERS["load_holders"], shard_id, list(member_ids), list(customer_ids), list(hold_ids)
+        )
     for holder in _holders(found):
         _add(rows, holder)
     known: Collection[UUID] = found[0][0]
@@ -52,8 +56,17 @@ async def load_holders(
 
 async def find_holder(conn: Connection, name: MemberName, *, shard_id: int) -> Holder | None:
     """Read the member that is named, if there is one."""
-    found = await conn.fetch(HOLDERS["find_holder"], shard_id, *name)
+    found = await _fetch_holder(conn, name, None, shard_id=shard_id)
     return next(iter(_holders(found)), None)
+
+
+async def _fetch_holder(
+    conn: Connection, name: MemberName, hold_id: UUID | None, *, shard_id: int
+) -> Sequence[Sequence[Any]]:
+    rows: Sequence[Sequence[Any]] = await conn.fetch(
+        HOLDERS["find_holder"], shard_id, *name, hold_id
+    )
+    return rows
 
 
 def lot_of(row: Sequence[object]) -> LotRow:

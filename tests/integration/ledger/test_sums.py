@@ -166,6 +166,18 @@ class TestMismatch:
 
         await self.refused(ledger, *sales(count), change="DELETE FROM account_balance")
 
+    async def test_a_balance_that_is_not_there_when_it_is_held(self, ledger: Ledger) -> None:
+        """Nor is anything held of an account that has none."""
+        await ledger.decide(*sales(SMALL))
+        hold = command(
+            (BANK, -100),
+            (SALES, 100),
+            kind=Kind.HOLD,
+            expire_time=ledger.clock() + timedelta(hours=1),
+        )
+
+        await self.refused(ledger, hold, change="DELETE FROM account_balance")
+
     @pytest.mark.parametrize("count", [SMALL, LARGE])
     async def test_a_row_that_carries_another_day(self, ledger: Ledger, count: int) -> None:
         """Sums that the writer does not know of are never overwritten."""

@@ -3,16 +3,20 @@
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
+import pytest
+
 from services.common.kernel.loyalty import LoyaltyCurrency
 from services.common.runtime.database import Database
 from services.points.domain.command import HoldValue
 from services.points.domain.holding import HoldOutcome
 from services.points.domain.state import Rows
 from services.points.store.holders import MemberName, find_holder, load_holders
+from services.points.store.save import RowsMissing
 from tests.integration.points.conftest import START, Points
 from tests.integration.points.test_commit_batch import CARD, MEMBER, OTHER, rows_of, run, story
 
-CUSTOMER, OTHER_CUSTOMER, NOBODY = UUID(int=41), UUID(int=42), UUID(int=43)
+CUSTOMER, OTHER_CUSTOMER, NOBODY, UNKNOWN = (UUID(int=number) for number in range(41, 45))
 HOLDS = [UUID(int=500 + number) for number in range(3)]
 HOUR = START + timedelta(hours=1)
 
@@ -75,6 +79,32 @@ class TestLoadHolders:
         assert sorted(known) == HOLDS
         assert not rows.members
 
+    @pytest.mark.parametrize("hold_id", [HOLDS[0], NOBODY])
+    @pytest.mark.parametrize("named", [((MEMBER,), ()), ((), (CUSTOMER,)), ((), (NOBODY,))])
+    async def test_tells_the_same_of_one_as_of_many(
+        self, points: Points, named: tuple[tuple[UUID, ...], tuple[UUID, ...]], hold_id: UUID
+    ) -> None:
+        """A lone member and its lone hold are read by a statement of their own."""
+        await run(points, story())
+        members, customers = named
+        one, many = Rows(), Rows()
+
+        async with points.db.connection() as conn:
+            known = await load_holders(
+                conn, one, members, customer_ids=customers, hold_ids=[hold_id], shard_id=0
+            )
+            known_of_many = await load_holders(
+                conn,
+                many,
+                [*members, UNKNOWN],
+                customer_ids=customers,
+                hold_ids=[hold_id, UNKNOWN],
+                shard_id=0,
+            )
+
+        assert known == known_of_many
+        assert one == many
+
 
 class TestFindHolder:
     async def test_finds_a_member_by_each_of_its_names(self, points: Points) -> None:
@@ -132,3 +162,24 @@ class TestHold:
         for member_id in (MEMBER, OTHER):
             key = (member_id, LoyaltyCurrency.POINTS)
             assert after[key] == (before[key][0] - 3, before[key][1] + 3)
+
+    async def test_of_a_lot_that_is_not_there_writes_nothing(self, points: Points) -> None:
+        """A lot that vanishes behind the writer's back fails the hold, and no hold is there."""
+        await run(points, story())
+        wanted = hold(UUID(int=604), CUSTOMER, quantity=3)
+        async with points.database.open_as_owner() as owner:
+            await owner.execute(
+                "CREATE FUNCTION vanish() RETURNS trigger LANGUAGE plpgsql "
+                "AS 'BEGIN RETURN NULL; END'; "
+                "CREATE TRIGGER vanish BEFORE UPDATE ON lot "
+                "FOR EACH ROW EXECUTE FUNCTION vanish()"
+            )
+            before = await rows_of(points.db)
+
+            with pytest.raises((asyncpg.InvalidTextRepresentationError, RowsMissing)):
+                await run(points, [wanted])
+
+            assert await rows_of(points.db) == before
+            await owner.execute("DROP TRIGGER vanish ON lot")
+        (answer,) = await run(points, [wanted])
+        assert isinstance(answer, HoldOutcome)
