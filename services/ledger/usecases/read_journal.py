@@ -1,5 +1,6 @@
 """Read the journal: a transaction, the trial balance, the totals, and the proof of the chain."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,7 @@ class ReadJournal:
         self._db = db
         self._directory = directory
         self._shard_id = shard_id
+        self._verifying = asyncio.Lock()
 
     async def transaction(self, transaction_id: UUID) -> TransactionView:
         """Read a transaction, accepted or refused.
@@ -64,6 +66,9 @@ class ReadJournal:
             return await journal.totals(conn)
 
     async def verify(self) -> ChainReport:
-        """Recompute the shard's hash chain from the stored journal."""
-        async with self._db.snapshot() as conn:
+        """Recompute the shard's hash chain from the stored journal.
+
+        That takes long and holds a connection, so it is done once at a time: the others are the writer's.
+        """
+        async with self._verifying, self._db.snapshot() as conn:
             return await verify_chain(conn, self._shard_id, journal.read_fact_bytes)
