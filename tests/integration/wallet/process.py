@@ -32,7 +32,14 @@ from services.wallet.domain.tender import TenderKind
 from tests.integration.wallet.holds import Purse
 from tests.integration.wallet.neighbors import Neighbors, run_neighbors
 from tests.integration.wallet.sandbox import KEY, Sandbox
-from tests.integration.wallet.world import KITTY_MINOR, MIXED, PREPAID_MINOR, START, ticket
+from tests.integration.wallet.world import (
+    BUDGET_SECONDS,
+    KITTY_MINOR,
+    MIXED,
+    PREPAID_MINOR,
+    START,
+    ticket,
+)
 
 PROVIDER_SECONDS = "1.0"
 
@@ -61,7 +68,7 @@ class Town:
     sequence: int = 0
 
     @asynccontextmanager
-    async def running(self, *, budget_seconds: float = 5.0) -> AsyncIterator[Process]:
+    async def running(self, *, budget_seconds: float = BUDGET_SECONDS) -> AsyncIterator[Process]:
         """Run ``python -m services.wallet serve`` for the body, unless the body ends it."""
         process = await create_subprocess_exec(
             sys.executable,
