@@ -143,8 +143,6 @@ class Pay:
             raise TendersInsufficient(
                 "The tenders do not pay what is due.", missing_minor=plan.missing_minor
             )
-        if any(tender.card and tender.amount_minor for tender in plan.tenders):
-            self._declines.require_few(shopper_id(caller))
         give_up_time = self._clock() + self._terms.hold_duration
         command = StartPayment(
             event_id=new_uuid7(),
@@ -158,7 +156,10 @@ class Pay:
             give_up_time=give_up_time,
             attempts_max=self._terms.attempts_max,
         )
-        return await self._in_time.execute(command)
+        if not any(tender.card and tender.amount_minor for tender in plan.tenders):
+            return await self._in_time.execute(command)
+        with self._declines.asking(shopper_id(caller), request.checkout_id):
+            return await self._in_time.execute(command)
 
     @asynccontextmanager
     async def _asking_early(

@@ -45,9 +45,9 @@ class TopUps:
         """
         customer_id = shopper_id(caller)
         card = await self._repeated_card(request_id, payment_method_id, customer_id)
+        is_repeat = card is not None
         if card is None:
             card = card_of(await self._reader.shopper(customer_id), payment_method_id)
-            self._declines.require_few(customer_id)
         command = StartTopUp(
             event_id=new_uuid7(),
             trace_parent=current_traceparent(),
@@ -58,7 +58,10 @@ class TopUps:
             card=card,
             card_named=payment_method_id is not None,
         )
-        return await self._in_time.execute(command)
+        if is_repeat:
+            return await self._in_time.execute(command)
+        with self._declines.asking(customer_id, request_id):
+            return await self._in_time.execute(command)
 
     async def _repeated_card(
         self, request_id: UUID, payment_method_id: UUID | None, customer_id: UUID

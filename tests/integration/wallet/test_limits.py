@@ -1,5 +1,6 @@
 """What a shopper may try: a card's least amount, attempts at one checkout, cards declined one after the other."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -103,6 +104,21 @@ class TestDeclines:
         paid = await wallet.pay(checkout_id, [TenderKind.PREPAID, TenderKind.CARD])
         assert paid.state is CheckoutState.SETTLED
         assert len(await wallet.world.intents()) == asked
+
+    async def test_cards_tried_all_at_once_are_stopped_like_one_after_the_other(
+        self, wallet: Wallet
+    ) -> None:
+        """Whoever does not wait for the first no has no more cards asked than who does."""
+        await wallet.enrol("pm_card_chargeDeclined")
+        request_ids = [new_uuid7() for _ in range(3 * DECLINES_MAX)]
+
+        answers = await asyncio.gather(
+            *(top_up(wallet, request_id) for request_id in request_ids), return_exceptions=True
+        )
+
+        refused = [answer for answer in answers if isinstance(answer, CardDeclinesTooMany)]
+        assert len(refused) == 2 * DECLINES_MAX
+        assert len(await wallet.world.intents()) == DECLINES_MAX
 
     async def test_the_shopper_may_try_again_later(self, wallet: Wallet, world: World) -> None:
         """The span is one of business time."""

@@ -1,6 +1,7 @@
 """The brake on whoever tries card after card."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -108,6 +109,54 @@ class TestCardDeclines:
             answer(world, place, DONE)
             counted.notice([world.checkout(CHECKOUT)])
         counted.require_few(SHOPPER)
+
+    def test_counts_cards_that_are_being_asked(self) -> None:
+        """From the request on, until the facts tell the end: who tries many at once waits like everybody."""
+        counted = declines()
+        under_way = held().checkout(CHECKOUT)
+        with counted.asking(SHOPPER, CHECKOUT):
+            counted.notice([under_way])
+        with counted.asking(SHOPPER, TOP_UP), pytest.raises(CardDeclinesTooMany) as refusal:
+            counted.require_few(SHOPPER)
+        assert refusal.value.metadata == {"retry_time": START.isoformat()}
+
+        counted.notice([settled().checkout(CHECKOUT)])
+
+        counted.require_few(SHOPPER)
+
+    def test_lets_a_repeat_through(self) -> None:
+        """It asks nobody again, so it takes no place and needs none."""
+        counted = declines()
+        counted.notice([a_declined_checkout()])
+        with counted.asking(SHOPPER, TOP_UP), counted.asking(SHOPPER, TOP_UP):
+            pass
+
+    def test_counts_nothing_for_what_was_refused(self) -> None:
+        """A request that began nothing asked no card; one for a payment that is under way changes nothing."""
+        counted = declines()
+        for _ in range(3):
+            self._refuse(counted, TOP_UP)
+        counted.notice([a_declined_checkout()])
+        counted.require_few(SHOPPER)
+        counted.notice([held().checkout(CHECKOUT)])
+
+        self._refuse(counted, CHECKOUT)
+
+        with pytest.raises(CardDeclinesTooMany):
+            counted.require_few(SHOPPER)
+
+    def test_forgets_what_it_never_hears_of_again(self) -> None:
+        """A payment that another process brought to its end is forgotten as a decline is."""
+        clock = SimulatedClock(START)
+        counted = declines(clock)
+        counted.notice([a_declined_checkout(), held().checkout(CHECKOUT)])
+        clock.move_to(START + SPAN)
+        counted.require_few(SHOPPER)
+
+    def _refuse(self, counted: CardDeclines, payment_id: UUID) -> None:
+        """Ask for a payment that is refused."""
+        with pytest.raises(CardDeclinesTooMany), counted.asking(SHOPPER, payment_id):
+            raise CardDeclinesTooMany("The command was refused.")
 
     def test_remembers_only_so_many(self) -> None:
         """The memory is bounded: whoever was declined longest ago is forgotten."""
