@@ -47,10 +47,11 @@ async def consuming(
     *,
     topic: str = TOPIC,
     parse: Callable[[IncomingEvent], str | None] = parse,
+    group: str = GROUP,
 ) -> AsyncIterator["asyncio.Task[None]"]:
     """Run a consumer."""
     consumer = Consumer(
-        settings, topics=[topic], group_id=GROUP, parse=parse, handle=handle, batch_max=100
+        settings, topics=[topic], group_id=group, parse=parse, handle=handle, batch_max=100
     )
     async with running(consumer) as task:
         yield task
