@@ -224,7 +224,8 @@ class IdentitySettings(_Block):
         NonNegativeFloat, Field(description="How far the issuers' clocks may be off.")
     ] = 30.0
     cached_tokens_max: Annotated[
-        PositiveInt, Field(description="Verified tokens that are remembered until they expire.")
+        PositiveInt,
+        Field(description="Verified tokens that are remembered, for five minutes at most."),
     ] = 20_000
 
 

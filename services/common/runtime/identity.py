@@ -22,7 +22,7 @@ import jwt
 
 from services.common.kernel.errors import Unauthenticated
 from services.common.runtime.config import CallerKind, IdentitySettings, IssuerSettings
-from services.common.runtime.key_sets import KeySet
+from services.common.runtime.key_sets import KEYS_SECONDS_MAX, KeySet
 
 DEVELOPMENT_ISSUER: Final = "cagnotte-development"
 """The issuer whose keys a development stack makes for itself."""
@@ -78,7 +78,7 @@ class _Verified:
 
 
 class Identity:
-    """Verifies callers and remembers verified tokens until they expire."""
+    """Verifies callers and remembers verified tokens, as long as they and what is known of the issuer's keys hold."""
 
     def __init__(
         self, settings: IdentitySettings, *, seconds: Callable[[], float] = time.time
@@ -130,7 +130,8 @@ class Identity:
             raise _refusal("token_invalid") from None
         kind = _asserted_kind(claims, issuer)
         caller = Caller(kind, _subject_of(claims), _store_ids_of(kind, claims))
-        self._remember(token, _Verified(caller, claims["exp"] + self._leeway_seconds))
+        end_seconds = min(claims["exp"] + self._leeway_seconds, self._seconds() + KEYS_SECONDS_MAX)
+        self._remember(token, _Verified(caller, end_seconds))
         return caller
 
     async def _signer_of(self, token: str) -> tuple[IssuerSettings, jwt.PyJWK]:

@@ -17,6 +17,9 @@ from services.common.kernel.errors import Unavailable
 _ALGORITHMS: Final = frozenset({"EdDSA", "ES256", "ES384", "RS256", "RS384", "RS512", "PS256"})
 """Asymmetric ones only: a shared secret would let every verifier sign."""
 
+KEYS_SECONDS_MAX: Final = 300.0
+"""How long a set is believed before it is read again: a key that its issuer has withdrawn is refused from then on."""
+
 _REREAD_SECONDS_MIN: Final = 5.0
 _FETCH_SECONDS_MAX: Final = 5.0
 _BYTES_MAX: Final = 1_000_000
@@ -33,8 +36,8 @@ class KeysUnavailable(Unavailable):
 class KeySet:
     """A JSON Web Key Set in a file or behind an https address.
 
-    It is read at the first use, and again (every few seconds at most) when a token names a
-    key that is not in it.
+    It is read at the first use, and again when it is a few minutes old, or (every few seconds at
+    most) when a token names a key that is not in it. As long as it can't be read the last one counts.
     """
 
     def __init__(self, source: str, *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -51,10 +54,15 @@ class KeySet:
         Raises:
             KeysUnavailable: the keys were never read, and still cannot be.
         """
-        if self._keys is None or key_id not in self._keys:
+        if self._keys is None or key_id not in self._keys or self._is_old():
             await self._read()
         assert self._keys is not None, "reading either fills the keys or raises"
         return self._keys.get(key_id)
+
+    def _is_old(self) -> bool:
+        """Tell whether it is time to read the set again, and nobody does."""
+        is_old = self._seconds() >= self._read_seconds + KEYS_SECONDS_MAX
+        return is_old and not self._reading.locked()
 
     async def _read(self) -> None:
         async with self._reading:

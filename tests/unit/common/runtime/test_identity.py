@@ -20,7 +20,7 @@ from services.common.runtime.identity import (
     NotAuthenticated,
     caller_of_certificate,
 )
-from services.common.runtime.key_sets import KeySet, KeysUnavailable
+from services.common.runtime.key_sets import KEYS_SECONDS_MAX, KeySet, KeysUnavailable
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -241,6 +241,21 @@ class TestVerify:
         assert (await cause_of(identity, token)).startswith("token_")
 
 
+class TestWithdrawnKeys:
+    async def test_a_remembered_token_is_refused_once_its_key_is_gone(self, tmp_path: Path) -> None:
+        """What is remembered is looked at again in time, so that a token of a year does not outlive its key."""
+        issuer = RealIssuer(tmp_path, CallerKind.SHOPPER)
+        seconds = [NOW.timestamp()]
+        identity = Identity(issuer.settings, seconds=lambda: seconds[0])
+        token = issuer.token(exp=NOW + 365 * 24 * HOUR)
+        await identity.verify(token)
+        assert identity.remembered(token) is not None
+
+        seconds[0] += KEYS_SECONDS_MAX
+
+        assert identity.remembered(token) is None
+
+
 class TestKeySet:
     async def test_finds_a_key_that_was_rotated_in(self, tmp_path: Path) -> None:
         """An unknown key id has the set read again, but not at every call."""
@@ -255,6 +270,20 @@ class TestKeySet:
 
         assert await keys.find("two") is not None
 
+    async def test_a_key_that_was_withdrawn_is_soon_believed_no_more(self, tmp_path: Path) -> None:
+        """A stolen key signs for anybody: taking it out of the set must be enough, without restarting every service."""
+        seconds = [0.0]
+        issuer = RealIssuer(tmp_path, CallerKind.SHOPPER)
+        keys = KeySet(str(issuer.file), seconds=lambda: seconds[0])
+        assert await keys.find("one") is not None
+
+        issuer.write("two")
+        assert await keys.find("one") is not None
+        seconds[0] = KEYS_SECONDS_MAX
+
+        assert await keys.find("one") is None
+        assert await keys.find("two") is not None
+
     async def test_keeps_the_last_keys_when_the_source_is_gone(self, tmp_path: Path) -> None:
         """An outage of the issuer does not lock out whom it signed for."""
         seconds = [0.0]
@@ -262,7 +291,7 @@ class TestKeySet:
         keys = KeySet(str(issuer.file), seconds=lambda: seconds[0])
         await keys.find("one")
         issuer.file.unlink()
-        seconds[0] = 60.0
+        seconds[0] = 10 * KEYS_SECONDS_MAX
 
         assert await keys.find("two") is None
         assert await keys.find("one") is not None
