@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from deploy.local.call import known_methods
-from deploy.local.ports import hold_ports
+from deploy.local.paths import stack_paths
+from deploy.local.ports import USUAL_PORTS
+from deploy.local.state import StackState, save_state
 
 COMMAND_SECONDS_MAX = 120
 PARTS = ["postgres", "kafka", "provider", "ledger", "points", "wallet"]
@@ -56,11 +58,15 @@ class Cagnotte:
 def cagnotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cagnotte]:
     """Run one stack for the whole module, on a simulated clock.
 
-    Not on the usual ports: other tests' stacks take those whenever they are free, between this one's starts too.
+    Neither on the usual ports nor on any that are given when those are taken: other tests' stacks and services have
+    them whenever they are free, between this one's starts too.
     """
     command = Cagnotte(tmp_path_factory.mktemp("command") / "stack")
-    with hold_ports({}):
-        started = command("up", "--detach", "--clock=simulated")
+    paths = stack_paths(command.folder)
+    paths.make()
+    ports = dict(zip(USUAL_PORTS, range(19_900, 20_000), strict=False))
+    save_state(paths, StackState(clock="simulated", ports=ports, pid=0, ready=False, parts=()))
+    started = command("up", "--detach", "--clock=simulated")
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         yield command
