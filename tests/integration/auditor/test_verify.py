@@ -223,6 +223,38 @@ class TestPaidByPhone:
         await publish_everything(copy)
         assert (await verify(copy)).ok
 
+    async def test_proves_the_return_of_what_earned_before_that_of_what_it_paid(
+        self, copy: Stack
+    ) -> None:
+        """The lot ends with the first return; what comes back with the second expires, in points and in the books."""
+        clock = ManualClock(LATER)
+        async with phones_of(copy, clock) as phones:
+            big = make_checkout_ticket(640, clock(), (20_000, 0, 550, "Private"))
+            earner = await phones.open(big, ALICE)
+            await phones.pay(earner, ALICE, tender(TenderKind.CARD, 20_000))
+            await follow_checkouts(copy, phones.points)
+            paid = await phones.open(make_checkout_ticket(641, clock(), *PHONE_LINES), ALICE)
+            tenders = (tender(TenderKind.KITTY, 90, 90), tender(TenderKind.CARD, 1_860))
+            await phones.pay(paid, ALICE, *tenders)
+            await follow_checkouts(copy, phones.points)
+            for checkout_id in (earner, paid):
+                await phones.refund(checkout_id)
+                await follow_checkouts(copy, phones.points)
+        await book_facts(copy, clock)
+        await publish_everything(copy)
+
+        async with copy.points.open_as_owner() as conn:
+            left = await conn.fetch(
+                "SELECT earned, remaining, expire_time <= $2 AS ended FROM lot WHERE earn_time >= $1"
+                " ORDER BY earned",
+                LATER,
+                clock(),
+            )
+
+        assert [tuple(lot)[1:] for lot in left if lot["ended"]] == [(0, True)]
+        assert sum(lot["remaining"] for lot in left) == 0
+        assert (await verify(copy)).ok
+
     async def test_sees_a_ticket_whose_totals_are_not_those_that_were_paid(
         self, copy: Stack
     ) -> None:
