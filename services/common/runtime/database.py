@@ -27,6 +27,8 @@ _QUERY_HEADER: Final = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*) --$", re.MULTI
 _LEASE_NAMESPACE: Final = 0x43414730
 _LEASE_POLL_SECONDS: Final = 1.0
 _CONNECT_TIMEOUT_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 5.0
+"""How much longer than the longest statement an answer may take; after that nobody is there who would give it."""
 
 _INFRASTRUCTURE_FAILURES: Final[tuple[type[BaseException], ...]] = (
     OSError,
@@ -140,6 +142,8 @@ def connect_arguments(settings: PostgresSettings) -> dict[str, Any]:
     return {
         "dsn": settings.dsn.get_secret_value(),
         "timeout": _CONNECT_TIMEOUT_SECONDS,
+        # A server that vanished ends no statement: TCP alone would try on for a quarter of an hour.
+        "command_timeout": settings.statement_timeout_seconds + _ANSWER_SECONDS,
         "server_settings": {
             "application_name": settings.application_name,
             "TimeZone": "UTC",
