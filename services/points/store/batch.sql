@@ -78,7 +78,7 @@ WITH moved AS (
     FROM moved
    CROSS JOIN unnest($47::uuid[], $48::uuid[], $49::bigint[], $50::bigint[])
            AS changed (member_id, lot_id, remaining, held)
-   WHERE lot.shard_id = moved.shard_id
+   WHERE lot.shard_id = $1
      AND lot.member_id = changed.member_id
      AND lot.lot_id = changed.lot_id
   RETURNING lot.lot_id
@@ -114,7 +114,7 @@ WITH moved AS (
     FROM moved
    CROSS JOIN unnest($63::uuid[], $64::bigint[], $65::smallint[])
            AS changed (hold_id, spent_quantity, state)
-   WHERE loyalty_hold.shard_id = moved.shard_id
+   WHERE loyalty_hold.shard_id = $1
      AND loyalty_hold.hold_id = changed.hold_id
   RETURNING loyalty_hold.hold_id
 ), balances AS (
@@ -173,7 +173,7 @@ WITH moved AS (
     FROM moved
    CROSS JOIN unnest($12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[])
            AS changed (member_id, lot_id, remaining, held)
-   WHERE lot.shard_id = moved.shard_id
+   WHERE lot.shard_id = $1
      AND lot.member_id = changed.member_id
      AND lot.lot_id = changed.lot_id
   RETURNING lot.lot_id

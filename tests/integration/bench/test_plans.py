@@ -20,12 +20,19 @@ from services.common.testing.postgres import Postgres, TestDatabase
 SIZE = Size("small", rows=30_000, members=3_000)
 LEDGER = {
     name: statement
-    for file in ("accounts.sql", "transactions.sql", "journal.sql")
+    for file in ("accounts.sql", "transactions.sql", "journal.sql", "small_batch.sql")
     for name, statement in load_queries("services.ledger.store", file).items()
 }
 POINTS = {
     name: statement
-    for file in ("members.sql", "holders.sql", "tickets.sql", "lots.sql", "checkouts.sql")
+    for file in (
+        "members.sql",
+        "holders.sql",
+        "tickets.sql",
+        "lots.sql",
+        "checkouts.sql",
+        "batch.sql",
+    )
     for name, statement in load_queries("services.points.store", file).items()
 }
 JOURNAL = load_queries("services.common.runtime", "journal.sql")
@@ -111,6 +118,8 @@ async def _settle(database: TestDatabase) -> None:
         "transactions_between",
         "postings_between",
         "openings_between",
+        "write_small",
+        "write_holds",
     ],
 )
 async def test_the_ledger_reads_by_index(ledgers: Filled, state: str, name: str) -> None:
@@ -143,6 +152,8 @@ async def test_the_ledger_reads_by_index(ledgers: Filled, state: str, name: str)
         "update_holds",
         "find_settlements",
         "read_reversal",
+        "write_batch",
+        "write_holds",
     ],
 )
 async def test_the_points_read_by_index(points: Filled, state: str, name: str) -> None:
