@@ -7,7 +7,7 @@ its next customer and the sale goes on beside it.
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 from cagnotte.wallet.v1 import wallet_pb2 as pb
@@ -49,7 +49,10 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneCounter:
-    """Sells baskets to phones. ``plans`` says how each basket is to be paid; ``paid`` collects what was."""
+    """Sells baskets to phones. ``plans`` says how each basket is to be paid; ``paid`` collects what was.
+
+    ``left`` has the checkouts that shoppers walked off from: they expire.
+    """
 
     stack: Stack
     till: CheckoutTill
@@ -58,6 +61,7 @@ class PhoneCounter:
     plans: dict[int, TenderPlan]
     phones: dict[int, Phone]
     paid: list[Paid] = field(default_factory=list)
+    left: list[pb.Checkout] = field(default_factory=list)
     under_way: dict[asyncio.Task[None], UnderWay] = field(default_factory=dict)
     till_seconds_max: float = TILL_SECONDS_MAX
 
@@ -94,6 +98,13 @@ class PhoneCounter:
         for task in tasks:
             await task
             self.under_way.pop(task, None)
+
+    async def wait_for_left(self, now: datetime) -> None:
+        """Wait until those that shoppers walked off from are swept, as far as their time is over by now."""
+        for checkout in self.left:
+            if checkout.expire_time.ToDatetime(UTC) < now:
+                await self.till.wait_for_last_word(checkout)
+        self.left.clear()
 
     def give_up(self) -> None:
         """Stop listening to what is under way; the wallet goes on by itself."""
@@ -147,4 +158,4 @@ class PhoneCounter:
         left = left_at_self_checkout(
             ticket.request.ticket, basket_id=sale.basket_id, checkout_id=sale.left_checkout_id
         )
-        await self.till.open(left)
+        self.left.append(await self.till.open(left))

@@ -37,6 +37,11 @@ class DayMover:
         times = (answer.business_time.ToDatetime(UTC) for answer in answers)
         return cls(stack, max(times))
 
+    @property
+    def now(self) -> datetime:
+        """Give where the clocks stand."""
+        return self._now
+
     def has_seen(self, day: date) -> bool:
         """Tell whether the clocks stand at the day's end or later: an earlier replay may have sent its tickets."""
         return self._now >= end_of_business_day(day)

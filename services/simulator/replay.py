@@ -150,6 +150,8 @@ class _Replay:
         await self._network.upload(queues.take_due(date.max), upload_date=date.max)
         if self._phones is not None:
             await self._phones.end()
+            # The wallet sweeps every few seconds; the report counts what has expired.
+            await self._phones.counter.wait_for_left(mover.now)
 
     async def _sell(
         self, printed: PrintedDay, printer: DayPrinter, queues: OfflineQueues, *, is_past: bool

@@ -1,7 +1,7 @@
 """A till and a phone at one checkout: what the till does follows from its stream, whatever happens to the card."""
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -189,6 +189,22 @@ class TestServe:
         states = {one.checkout_id: one.attempt for one in world.wallet.checkouts.values()}
         assert states == {str(world.sale.checkout_id): 1, str(world.sale.left_checkout_id): 0}
         assert world.tender == "TENDER_KIND_CHECKOUT"
+
+    async def test_waits_for_the_sweep_of_what_was_left_and_is_over(self) -> None:
+        """How many checkouts have expired does not depend on when somebody asks; what has time is not waited for."""
+        world = World(Fate.ABANDONS)
+        await world.sell()
+        left = world.wallet.checkouts[str(world.sale.left_checkout_id)]
+        world.counter.left[0].expire_time.FromDatetime(datetime(2017, 1, 5, tzinfo=UTC))
+        later = pb.Checkout()
+        later.expire_time.FromDatetime(datetime(2017, 1, 7, tzinfo=UTC))
+        world.counter.left.append(later)
+
+        waiting = asyncio.create_task(world.counter.wait_for_left(datetime(2017, 1, 6, tzinfo=UTC)))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await world.wallet._change(left, pb.CHECKOUT_STATE_EXPIRED)
+        await waiting
 
     async def test_goes_on_from_the_version_last_seen(self) -> None:
         """A till whose streams break hears the end all the same."""
