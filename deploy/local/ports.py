@@ -1,5 +1,6 @@
 """Which ports the parts listen on: the usual ones where they are free, remembered from start to start."""
 
+import atexit
 import secrets
 import socket
 import sys
@@ -34,6 +35,12 @@ _GIVEN_MAX: Final = 64
 
 _given: Final[deque[ExitStack]] = deque()
 """The claims on them, oldest first."""
+
+
+@atexit.register
+def _give_back() -> None:
+    while _given:
+        _given.popleft().close()
 
 
 @contextmanager
