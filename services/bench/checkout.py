@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 import aiohttp
 from rich.console import Console
@@ -37,6 +37,8 @@ _BUDGET_RATE: Final = 60.0
 """Checkouts a second that the budget asks for."""
 _PATH: Final = "/cagnotte.wallet.v1.CheckoutService"
 _PARTS: Final = ("wallet", "points", "ledger", "provider", "postgres", "kafka")
+_AUTHORIZE: Final = "authorize:1"
+_CAPTURE: Final = "capture:1"
 _ANSWERED: Final = (
     wallet_pb2.CHECKOUT_STATE_PROCESSING,
     wallet_pb2.CHECKOUT_STATE_AUTHORIZED,
@@ -130,12 +132,34 @@ class EndToEnd:
         figures.note({self.figure: done.units / (ended - began)})
 
 
-@dataclass(frozen=True, slots=True)
-class _Payment:
-    """How long a till and a phone waited for PayCheckout, and the keys of what the provider was asked."""
+class _AtProvider(NamedTuple):
+    """When the sandbox had a request's head (``perf_counter``), and how long it took for its answers, in seconds."""
 
+    began: float
+    seconds: float
+
+
+_Asked: TypeAlias = Mapping[str, _AtProvider]
+"""What the provider was asked for one leg, by operation and try as in the key."""
+
+
+class _Payment(NamedTuple):
+    """When a phone asked for PayCheckout (``perf_counter``), how long it waited, and the leg of its card."""
+
+    began: float
     seconds: float
     card_leg_id: str
+
+    def own(self, asked: _Asked) -> float:
+        """Give the time to the answer less the provider's."""
+        return self.seconds - sum(each.seconds for each in asked.values())
+
+    def own_to_authorized(self, asked: _Asked) -> float:
+        """Give the time until the authorization was written down, less the provider's.
+
+        The capture is sent right after that: its head at the provider is the first sign of it that is seen outside.
+        """
+        return asked[_CAPTURE].began - self.began - asked[_AUTHORIZE].seconds
 
 
 @dataclass(slots=True)
@@ -176,38 +200,41 @@ class OwnTime:
         cpu_figure = f"cpu_us_per_checkout_half_load{self.suffix}"
         await self.calls.finish(figures, seen.units, cpu_figure=cpu_figure)
         times = await self._read_times()
-        own = sorted(payment.seconds - times[payment.card_leg_id] for payment in self._payments)
-        whole = sorted(payment.seconds for payment in self._payments)
-        figures.note(
-            {
-                f"checkout.own{self.suffix}_p50_ms": quantile_ms(own, 50),
-                f"checkout.own{self.suffix}_p99_ms": quantile_ms(own, 99),
-                f"checkout.pay{self.suffix}_p50_ms": quantile_ms(whole, 50),
-                f"checkout.pay{self.suffix}_p99_ms": quantile_ms(whole, 99),
-            }
-        )
+        seen_by = {
+            "own": [each.own(times[each.card_leg_id]) for each in self._payments],
+            "authorized": [
+                each.own_to_authorized(times[each.card_leg_id]) for each in self._payments
+            ],
+            "pay": [each.seconds for each in self._payments],
+        }
+        for name, values in seen_by.items():
+            values.sort()
+            for quantile in (50, 99):
+                key = f"checkout.{name}{self.suffix}_p{quantile}_ms"
+                figures.note({key: quantile_ms(values, quantile)})
 
     async def _sell(self, sale: Sale, *, begin: float) -> int:
         await self.calls.begin(sale)
-        asked = perf_counter()
+        began = perf_counter()
         checkout = await self.calls.pay(sale)
-        if asked >= begin:
+        if began >= begin:
             card = next(leg for leg in checkout.legs if leg.kind == wallet_pb2.TENDER_KIND_CARD)
-            self._payments.append(_Payment(perf_counter() - asked, card.leg_id))
+            self._payments.append(_Payment(began, perf_counter() - began, card.leg_id))
         return 1
 
-    async def _read_times(self) -> Mapping[str, float]:
-        """Read, and so clear, how long the sandbox took for its answers, by leg."""
+    async def _read_times(self) -> Mapping[str, _Asked]:
+        """Read, and so clear, what the sandbox was asked and how long it took, by leg."""
         headers = {"Authorization": f"Bearer {self.sandbox_key}"}
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"{self.sandbox_url}/_sandbox/times", headers=headers) as answer,
         ):
             answer.raise_for_status()
-            by_key: dict[str, float] = await answer.json()
-        by_leg: defaultdict[str, float] = defaultdict(float)
-        for key, seconds in by_key.items():
-            by_leg[key.partition(":")[0]] += seconds
+            by_key: dict[str, dict[str, float]] = await answer.json()
+        by_leg: defaultdict[str, dict[str, _AtProvider]] = defaultdict(dict)
+        for key, times in by_key.items():
+            leg_id, _, operation = key.partition(":")
+            by_leg[leg_id][operation] = _AtProvider(**times)
         return by_leg
 
 

@@ -6,7 +6,7 @@ import binascii
 import json
 import time
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -43,6 +43,13 @@ class Delays:
         return self.slow_seconds if fault is Fault.SLOW else self.late_seconds
 
 
+class _Times(NamedTuple):
+    """When a key was first seen (``time.perf_counter``), and how long its requests took in all."""
+
+    began: float
+    seconds: float
+
+
 class Server:
     """Translates HTTP into calls, and answers as the fault of the card says."""
 
@@ -63,7 +70,7 @@ class Server:
         self._delays = delays
         self._may_reset = may_reset
         self._held_back: set[asyncio.Task[Answer]] = set()
-        self._times: dict[str, float] = {}
+        self._times: dict[str, _Times] = {}
 
     def app(self) -> web.Application:
         """Return the application to serve."""
@@ -83,7 +90,8 @@ class Server:
             return await self._answer(request)
         finally:
             if key is not None and len(self._times) < _TIMES_MAX:
-                self._times[key] = self._times.get(key, 0.0) + time.perf_counter() - began
+                times = self._times.setdefault(key, _Times(began, 0.0))
+                self._times[key] = _Times(times.began, times.seconds + time.perf_counter() - began)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         request_id = new_id("req")
@@ -139,10 +147,10 @@ class Server:
         return web.json_response(await self._committer.run(Store.totals))
 
     async def _read_times(self, request: web.Request) -> web.Response:
-        """Give the seconds from a request's head to its answer by idempotency key, each of them once."""
+        """Give when each idempotency key was first seen and how long its answers took, once."""
         self._check_secret_key(request)
         times, self._times = self._times, {}
-        return web.json_response(times)
+        return web.json_response({key: each._asdict() for key, each in times.items()})
 
     async def _cards(self, request: web.Request) -> web.Response:
         self._check_secret_key(request)

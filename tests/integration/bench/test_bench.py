@@ -99,12 +99,15 @@ class TestBench:
                 "checkout.own_p99_ms",
                 "checkout.own_30_p50_ms",
                 "checkout.own_30_p99_ms",
+                "checkout.authorized_30_p50_ms",
+                "checkout.authorized_30_p99_ms",
                 "limits.empty_unary",
             },
             by_process={"cpu_us_per_checkout", "cpu_us_per_checkout_half_load_30"},
         )
         assert content["checkout.own_p50_ms"] <= content["checkout.own_p99_ms"]
         assert content["checkout.own_30_p50_ms"] <= content["checkout.own_30_p99_ms"]
+        assert 0 < content["checkout.authorized_30_p50_ms"] < content["checkout.own_30_p50_ms"]
         assert {"wallet", "points", "ledger", "provider"} < set(content["cpu_us_per_checkout"])
 
     def test_overload_writes_its_figures(self, tmp_path: Path) -> None:
