@@ -5,7 +5,7 @@ A refusal anywhere, or a cancellation, dooms the attempt: what is unknown is fou
 stands is given back. Nothing here looks at a clock to end an unknown outcome.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from services.wallet.domain.batch import Stamps
@@ -34,8 +34,14 @@ from services.wallet.domain.payment import Payment
 from services.wallet.domain.tender import TenderKind, TicketTender
 from services.wallet.domain.top_up import TopUp
 
+WANTED_MAX: Final = timedelta(minutes=15)
+"""How long after something was written down it may still be begun: by then the shopper has left the till."""
+
 HOLD_EXPIRED: Final = Decline("hold_expired")
 """Why an attempt failed when the card's answer took so long that the holds beside it are given up."""
+
+HOLD_TOO_LATE: Final = Decline("hold_too_late")
+"""Why an attempt failed when points or ledger answered after the shopper had left: nothing more is asked then."""
 
 _TICKET_TENDERS: Final = {
     TenderKind.KITTY: TicketTender.KITTY,
@@ -67,6 +73,7 @@ def doomed(payment: Payment, *, now: datetime) -> bool:
     return (
         payment.cancel_requested
         or any(refused(leg) or leg.operation is LegOperation.VOID for leg in payment.legs)
+        or _was_left(payment, now=now)
         or _took_too_long(payment, now=now)
     )
 
@@ -80,6 +87,26 @@ def refused(leg: Leg) -> bool:
             return leg.phase is LegPhase.DECLINED
         case _:
             return False
+
+
+def _was_left(checkout: Checkout, *, now: datetime) -> bool:
+    """Tell whether the shopper had left before everything was held.
+
+    It stays so: the card, which would end it, is not asked any more.
+    """
+    card = checkout.card_leg
+    if checkout.state is not CheckoutState.PROCESSING or not _unasked(card):
+        return False
+    return any(
+        leg.operation is LegOperation.HOLD
+        and leg.sent_time is not None
+        and now - leg.sent_time > WANTED_MAX
+        for leg in checkout.legs
+    )
+
+
+def _unasked(card: Leg | None) -> bool:
+    return card is None or card.operation is LegOperation.UNSPECIFIED
 
 
 def _took_too_long(checkout: Checkout, *, now: datetime) -> bool:
@@ -165,7 +192,7 @@ def _stands(leg: Leg) -> bool:
 def _decline_of(checkout: Checkout) -> Decline:
     no = next((leg for leg in checkout.legs if refused(leg)), None)
     if no is None:
-        return HOLD_EXPIRED
+        return HOLD_TOO_LATE if _unasked(checkout.card_leg) else HOLD_EXPIRED
     return no.decline or NOT_SENT_DECLINE
 
 

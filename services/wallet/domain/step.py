@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Final
 from uuid import UUID
@@ -10,11 +10,8 @@ from uuid import UUID
 from services.wallet.domain.checkout import Checkout
 from services.wallet.domain.leg import Leg, LegOperation, LegPhase
 from services.wallet.domain.payment import Payment
-from services.wallet.domain.saga import doomed
+from services.wallet.domain.saga import WANTED_MAX, doomed
 from services.wallet.domain.tender import TenderKind
-
-WANTED_MAX: Final = timedelta(minutes=15)
-"""How long after it was written down an authorization may still be sent: by then the shopper has left the till."""
 
 
 class StepKind(Enum):

@@ -18,7 +18,7 @@ from services.wallet.domain.event import (
     TopUpSettled,
 )
 from services.wallet.domain.leg import NOT_SENT_DECLINE, Decline
-from services.wallet.domain.saga import HOLD_EXPIRED
+from services.wallet.domain.saga import HOLD_EXPIRED, HOLD_TOO_LATE, WANTED_MAX
 from services.wallet.domain.tender import TenderKind, TicketTender
 from services.wallet.domain.top_up import TopUp, TopUpState
 from tests.properties.wallet.world import HOLD_FOR, SETTLE_FOR, START, World, paying, tender
@@ -206,6 +206,35 @@ class TestUndo:
         for place in (CARDS, PREPAID, KITTY):
             checkout = answer(world, place, DONE)
         assert (checkout.state, checkout.decline) == (CheckoutState.OPEN, HOLD_EXPIRED)
+
+    def test_asks_the_card_nothing_once_the_shopper_has_left(self) -> None:
+        """Points that answer days later find nobody at the till: what is held goes back, the card is never asked."""
+        world = started()
+        answer(world, PREPAID, DONE)
+        answer(world, KITTY, UNKNOWN)
+        world.now += WANTED_MAX + timedelta(seconds=1)
+        answer(world, KITTY, DONE)
+        assert asked(world) == [(VOID, SENDING), (VOID, SENDING), (0, 0)]
+        answer(world, PREPAID, DONE)
+        checkout = answer(world, KITTY, DONE)
+        assert (checkout.state, checkout.decline) == (CheckoutState.OPEN, HOLD_TOO_LATE)
+
+    def test_asks_the_card_as_long_as_the_shopper_may_wait(self) -> None:
+        """A trouble of minutes ends well."""
+        world = started()
+        answer(world, PREPAID, DONE)
+        world.now += WANTED_MAX
+        answer(world, KITTY, DONE)
+        assert asked(world)[CARDS] == (AUTHORIZE, SENDING)
+
+    def test_settles_nothing_without_a_card_either_once_the_shopper_has_left(self) -> None:
+        """The basket was paid otherwise, or stayed at the till."""
+        world = started(tender(TenderKind.PREPAID, DUE))
+        answer(world, 0, UNKNOWN)
+        world.now += WANTED_MAX + timedelta(seconds=1)
+        answer(world, 0, DONE)
+        assert asked(world) == [(VOID, SENDING)]
+        assert answer(world, 0, DONE).decline == HOLD_TOO_LATE
 
     def test_holds_outlast_the_attempt(self) -> None:
         """What is settled at the last moment is booked later, and must still find its hold."""

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from services.wallet.domain.step import WANTED_MAX, Step, StepKind, steps
+from services.wallet.domain.saga import WANTED_MAX
+from services.wallet.domain.step import Step, StepKind, steps
 from tests.properties.wallet.world import HOLD_FOR, SETTLE_FOR, SHOPPER, START, World
 from tests.unit.wallet.domain.till import (
     CARDS,
