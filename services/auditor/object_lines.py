@@ -12,6 +12,8 @@ def read_lines(file: Path, *, what: str) -> Iterator[tuple[str, str]]:
     """Give each line that is not blank with its place; raise AuditError, which names ``what``, if it can't be read."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise AuditError(f"cannot read {what}: no {file}; the first time: touch {file}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise AuditError(f"cannot read {what}: {error}") from error
     for number, line in enumerate(lines, 1):

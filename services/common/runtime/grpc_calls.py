@@ -222,13 +222,10 @@ class Call:
                 await self._timeout.__aexit__(kind, error, traceback)
             except TimeoutError:
                 error = RanOutOfTime("The deadline passed during the work.")
-        seconds = perf_counter() - self._begin
-        if error is None:
-            # Once the answer is on its way; whoever waits for it need not wait for the line.
-            asyncio.get_running_loop().call_soon(self._finish, seconds, None, None)
-            return
         refusal = _refusal_of(error)
-        self._finish(seconds, error, refusal)
+        self._finish(error, refusal)
+        if self._spans is not None:
+            self._spans.close()
         if refusal is not None:
             await self._context.abort_with_status(to_status(refusal))
 
@@ -261,9 +258,8 @@ class Call:
             )
         return min(most, max(left / 2, left - settings.deadline_shave_seconds))
 
-    def _finish(
-        self, seconds: float, error: BaseException | None, refusal: DomainError | None
-    ) -> None:
+    def _finish(self, error: BaseException | None, refusal: DomainError | None) -> None:
+        seconds = perf_counter() - self._begin
         code = _code_name(error, refusal, self._context)
         call_timer(self._plan.name, code).observe(seconds)
         if self._parts.tracing.records:

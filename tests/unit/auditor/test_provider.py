@@ -7,7 +7,7 @@ import pytest
 
 from services.auditor.provider import ProviderAudit
 from services.auditor.provider_page import NOBODY, Intent, Refund
-from services.auditor.report import Check
+from services.auditor.report import BreakKind, Check
 from services.auditor.sorting import Sorter
 from services.auditor.tally import ignore_progress
 from services.auditor.wallet_legs import LegEnd
@@ -157,6 +157,18 @@ class TestDishonest:
         credited = 500 if case.leg is REFUNDED else 0
 
         assert await case.broken(credited=credited) == {"provider.refunds"}
+
+    async def test_a_refund_by_hand_is_for_a_person_to_clear(self) -> None:
+        """It is named with what it gave back of what, and can be acknowledged; one that failed gave nothing."""
+        failed = refund(name="re_2")._replace(status="failed")
+        case = Case(None, [], [refund(amount=300), failed])
+
+        check = (await case.verdicts(debited=0))["provider.refunds"]
+
+        words = (
+            "re_1 gave 300 EUR of pi_1 back at the provider (succeeded), and no leg asked for it"
+        )
+        assert (check.ok, check.kind, check.breaks) == (False, BreakKind.BUSINESS, (words,))
 
     async def test_books_that_say_otherwise(self) -> None:
         """Legs and provider may agree: the card account must as well."""

@@ -379,9 +379,9 @@ class TenderRequest(_message.Message):
     kind: Global___TenderKind.ValueType
     """Means of payment."""
     amount_minor: _builtins.int
-    """Exact amount in minor units; 0 means as much as it has, up to what is left to pay. QuoteTenders tells whether an exact
-    amount is there; PayCheckout holds it without asking first, and where it is not there the attempt is declined
-    (VALUE_INSUFFICIENT).
+    """Exact amount in minor units, and never more than what is left to pay; 0 means as much as it has, up to that.
+    QuoteTenders tells whether an exact amount is there; PayCheckout holds it without asking first, and where it is not
+    there the attempt is declined (VALUE_INSUFFICIENT for kitty and points, INSUFFICIENT_FUNDS for the prepaid balance).
     """
     payment_method_id: _builtins.str
     """Payment method of a card; empty means the default one."""
