@@ -32,7 +32,7 @@ UNHURRIED_SECONDS = 60.0
 
 @pytest.fixture(autouse=True)
 def narrow_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the wallet hold only few commands at a time, and one shopper have as many cards asked at once as there are."""
+    """Let the wallet hold few commands at a time, and one shopper have as many cards asked at once as there are."""
     set_narrow_queue(monkeypatch, "WALLET")
     monkeypatch.setenv("WALLET_DECLINES_MAX", str(PHONES + 1))
 
