@@ -191,10 +191,12 @@ class Producer:
         producer, observer = self._producer, self._observer
         self._producer = self._observer = None
         self._topics.clear()
-        if producer is not None:
-            await _abandon(producer)
-        if observer is not None:
-            await stop_client(observer)
+        try:
+            if producer is not None:
+                await _abandon(producer)
+        finally:
+            if observer is not None:
+                await stop_client(observer)
 
     async def _partitions(self, producer: Any, topic: str) -> int:
         if topic not in self._topics:
@@ -287,17 +289,19 @@ async def start_client(
 async def stop_client(client: Any, *, method: str = "stop") -> None:
     """Stop a client whose broker may be gone, within a limit; what it says is of no use.
 
-    aiokafka's consumer, stopped while it fetches from a dead broker, passes the cancellation of its own tasks on to
-    whoever stops it: nobody cancelled the caller, who must not end of it. Then what it left is ended here.
+    aiokafka passes the cancellation of its own tasks on to whoever stops it: its consumer, stopped while it fetches
+    from a dead broker, and its producer, whose sender was cut off. Nobody cancelled the caller then, who must not end
+    of it, also where it stops clients because it was cancelled before. What the client left is ended here.
     """
+    task = asyncio.current_task()
+    cancelled_before = 0 if task is None else task.cancelling()
     try:
         async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
             await getattr(client, method)()
     except (*BROKER_FAILURES, asyncio.CancelledError) as error:
         log.debug("kafka.client_stopped_hard", error=type(error).__name__)
         await _end_remains(client)
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        if task is not None and task.cancelling() > cancelled_before:
             raise
 
 

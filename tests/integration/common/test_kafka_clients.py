@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from services.common.runtime.config import KafkaSettings
 from services.common.runtime.kafka import open_producer
 from services.common.runtime.kafka_producer import ensure_topics
 from services.common.testing.kafka import Broker
-from tests.integration.common.consuming import consuming
+from tests.integration.common.consuming import consuming, message
 from tests.integration.common.facts import TOPIC
 
 
@@ -44,15 +44,23 @@ async def consume(settings: KafkaSettings) -> None:
         await consumer
 
 
-def cancel_at_metadata(monkeypatch: pytest.MonkeyPatch, number: int) -> list["asyncio.Task[None]"]:
-    """Have whoever is in the list cancelled when a client asks for metadata for this time, from 0."""
+async def publish(settings: KafkaSettings) -> None:
+    """Send a message."""
+    async with open_producer(settings) as producer:
+        await producer.publish(TOPIC, [(0, message("1"))])
+
+
+def cancel_at(
+    monkeypatch: pytest.MonkeyPatch, kind: str, number: int
+) -> list["asyncio.Task[None]"]:
+    """Have whoever is in the list cancelled when a client sends a request of a kind for this time, from 0."""
     send = AIOKafkaConnection.send
     asked = 0
     victims: list[asyncio.Task[None]] = []
 
     def send_or_cancel(connection: Any, request: Any, **options: Any) -> Any:
         nonlocal asked
-        if "Metadata" in type(request).__name__:
+        if kind in type(request).__name__:
             if asked == number:
                 victims[0].cancel()
             asked += 1
@@ -67,22 +75,35 @@ def cancel_at_metadata(monkeypatch: pytest.MonkeyPatch, number: int) -> list["as
 async def test_a_cancelled_start_leaves_no_connection_open(
     broker: Broker,
     monkeypatch: pytest.MonkeyPatch,
-    begin: Callable[[KafkaSettings], Awaitable[None]],
+    begin: Callable[[KafkaSettings], Coroutine[None, None, None]],
     number: int,
 ) -> None:
     """Whoever goes away while a client asks for the cluster's metadata leaves nothing that the collector would find."""
+    settings = broker.settings(partitions=1)
 
-    async def run() -> None:
-        await begin(broker.settings(partitions=1))
+    assert await left_open(begin(settings), cancel_at(monkeypatch, "Metadata", number)) == []
 
+
+async def test_a_cancelled_message_leaves_no_connection_open(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes away while a message is on its way leaves none of the producer's clients."""
+    settings = broker.settings(partitions=1)
+
+    assert await left_open(publish(settings), cancel_at(monkeypatch, "Produce", 0)) == []
+
+
+async def left_open(
+    work: Coroutine[None, None, None], victims: list["asyncio.Task[None]"]
+) -> list[str]:
+    """Do something that is cancelled in the middle, and name what the collector finds open after it."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        victims = cancel_at_metadata(monkeypatch, number)
-        task = asyncio.create_task(run())
+        task = asyncio.create_task(work)
         victims.append(task)
         async with asyncio.timeout(60):
             await asyncio.wait([task])
-        monkeypatch.undo()
-        del task, victims
+        victims.clear()
+        del task, work
         gc.collect()
-    assert not [str(warning.message) for warning in seen if warning.category is ResourceWarning]
+    return [str(warning.message) for warning in seen if warning.category is ResourceWarning]
