@@ -21,13 +21,7 @@ from services.wallet.domain.paying import (
     require_claimed,
 )
 from services.wallet.domain.payment import Payment
-from services.wallet.domain.planner import (
-    Funds,
-    Plan,
-    all_means,
-    check_requests,
-    plan_tenders,
-)
+from services.wallet.domain.planner import Funds, Plan, all_means, check_requests, plan_tenders
 from services.wallet.domain.shopper import Shopper
 from services.wallet.domain.tender import TenderRequest
 from services.wallet.usecases.declines import CardDeclines
@@ -171,9 +165,8 @@ class Pay:
         ended in between would have given its holds back, and they would be missing from the answer.
         """
         kinds = self._read_funds.to_ask(request.tenders)
-        if (
-            not kinds
-        ):  # Amounts are named, or all that the shopper has is meant, which is still to be read.
+        # None where amounts are named, or where all is meant that the shopper has, which is still to be read.
+        if not kinds:
             yield None
             return
         early = asyncio.create_task(self._read_funds(shopper_id(caller), kinds))
